@@ -1,0 +1,85 @@
+// Where blocking work runs: threads with one bounded queue, and the way back to a coroutine.
+//
+// Owned by `app`. Post may be called from any thread. The destructor runs what is queued, then
+// joins.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "server/base/mutex.h"
+
+namespace lumaedit {
+
+class Worker {
+ public:
+  using Task = absl::AnyInvocable<void() &&>;
+  virtual ~Worker() = default;
+
+  // For work that callers bring: refused (false, the task is destroyed) when the queue is full.
+  virtual bool TryPost(Task task) = 0;
+
+  // For work of our own, whose number is bounded elsewhere: always taken.
+  virtual void Post(Task task) = 0;
+};
+
+class ThreadWorker final : public Worker {
+ public:
+  ThreadWorker(std::string name, int threads, std::size_t queue_limit);
+  ~ThreadWorker() override;
+
+  bool TryPost(Task task) override;
+  void Post(Task task) override;
+
+ private:
+  void Run();
+
+  const std::size_t queue_limit_;
+  Mutex mutex_;
+  CondVar wake_;
+  std::deque<Task> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> threads_;
+};
+
+// Runs at once on the calling thread: for tests that step one io_context.
+class InlineWorker final : public Worker {
+ public:
+  bool TryPost(Task task) override;
+  void Post(Task task) override;
+};
+
+// Runs `work` on `worker` and comes back to the coroutine's own executor with its result.
+// `work` must not throw: what it calls answers with a status.
+template <typename Work, typename T = std::invoke_result_t<Work&>>
+boost::asio::awaitable<T> Offload(Worker& worker, Work work) {
+  namespace asio = boost::asio;
+  auto executor = co_await asio::this_coro::executor;
+  auto result = std::make_shared<std::optional<T>>();
+  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+      [&worker, executor, result, work = std::move(work)](auto handler) mutable {
+        worker.Post(
+            [executor, result, work = std::move(work), handler = std::move(handler)]() mutable {
+              result->emplace(work());
+              asio::post(executor, std::move(handler));
+            });
+      },
+      asio::use_awaitable);
+  co_return std::move(**result);
+}
+
+}  // namespace lumaedit

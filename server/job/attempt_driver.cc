@@ -1,0 +1,246 @@
+#include "server/job/attempt_driver.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "server/base/backoff.h"
+#include "server/base/crash_point.h"
+#include "server/base/signal.h"
+#include "server/job/payload.h"
+
+namespace lumaedit {
+
+namespace asio = boost::asio;
+
+// One POST under way. Shared by the dispatcher's task, which waits at most `answer_wait`, and by
+// the task that converses, which reads on for the fact.
+struct AttemptDriver::Exchange {
+  Exchange(const EngineDeps& deps, Job j, int failures)
+      : job(std::move(j)), unsent_failures(failures), progress(deps.executor, deps.clock) {}
+
+  Job job;  // as it was when the attempt began
+  int unsent_failures;
+  Attempt attempt;
+  absl::Status seal_status = absl::UnknownError("not asked");
+  bool sealed = false;
+  std::optional<AttemptReport> report;  // set when it is over
+  Signal progress;                      // sealed, or over
+};
+
+class AttemptDriver::Gate final : public LastByteGate {
+ public:
+  Gate(EngineContext& context, Exchange& exchange) : context_(context), exchange_(exchange) {}
+
+  asio::awaitable<bool> Seal() override {
+    if (context_.draining() || !context_.LeaseGoodFor(context_.settings().dispatch.lease_margin)) {
+      exchange_.seal_status = absl::AbortedError("draining, or the lease is too short");
+      co_return false;
+    }
+    auto change = co_await Offload(context_.deps().store_worker, [this, lease = context_.lease()] {
+      return context_.deps().store.Seal(lease, exchange_.attempt);
+    });
+    exchange_.seal_status = change.status();
+    if (!change.ok()) co_return false;
+    exchange_.sealed = true;
+    // Sealing wrote the attempt's number; it is the newest one of the job.
+    auto view = co_await context_.View(exchange_.job.id);
+    if (view.ok() && !view->attempts.empty()) exchange_.attempt = view->attempts.back();
+    CrashPoint("dispatch.sealed");
+    context_.Committed(*change);
+    exchange_.progress.Notify();
+    // Without its number the attempt's facts could not be recorded: it must not be sent.
+    co_return exchange_.attempt.number > 0;
+  }
+
+  bool MayGiveLastByte() override {
+    return !context_.draining() && context_.LeaseGoodFor(absl::ZeroDuration());
+  }
+
+  void LastByteGiven() override {}
+
+ private:
+  EngineContext& context_;
+  Exchange& exchange_;
+};
+
+asio::awaitable<AttemptReport> AttemptDriver::Run(std::string job_id, int unsent_failures) {
+  auto view = co_await context_.View(job_id);
+  if (!view.ok()) {
+    co_return AttemptReport{.kind = AttemptReport::Kind::kNotSent,
+                            .wait = NextDelay(unsent_failures + 1, absl::ZeroDuration())};
+  }
+  const Job& job = view->job;
+  if (job.state != JobState::kPending) co_return AttemptReport{};
+
+  auto exchange = std::make_shared<Exchange>(context_.deps(), job, unsent_failures);
+  PostRequest request;
+  request.model = kEditModel;
+  request.payload = PayloadFor(job.edit);
+  request.caller = job.caller;
+  if (const auto* stored = std::get_if<StoredSource>(&job.edit.source)) request.source = *stored;
+
+  exchange->attempt.job_id = job.id;
+  exchange->attempt.account = context_.deps().upstream.Account();
+  exchange->attempt.model = request.model;
+  exchange->attempt.fingerprint = PayloadFingerprint(request.payload);
+
+  // On a bug in there the job stays SUBMITTING in the store and is found again after a restart.
+  context_.tasks().Spawn("post", Converse(exchange, std::move(request)),
+                         [exchange](const std::string&) {
+                           exchange->report = AttemptReport{.unclear = true};
+                           exchange->progress.Notify();
+                         });
+  while (!exchange->report && !exchange->sealed) {
+    co_await exchange->progress.WaitFor(absl::Minutes(10));
+  }
+  const absl::Duration until = context_.clock().Uptime() + context_.settings().dispatch.answer_wait;
+  while (!exchange->report && context_.clock().Uptime() < until) {
+    co_await exchange->progress.WaitFor(until - context_.clock().Uptime());
+  }
+  if (exchange->report) co_return *exchange->report;
+
+  context_.log().Warning("post_answer_late",
+                         {{"job", job_id}, {"attempt", exchange->attempt.number}});
+  co_await context_.Update(job_id, [](const JobView& now) { return DecideUnconfirmed(now); });
+  co_return AttemptReport{.kind = AttemptReport::Kind::kNoAnswerYet, .unclear = true};
+}
+
+asio::awaitable<void> AttemptDriver::Converse(std::shared_ptr<Exchange> exchange,
+                                              PostRequest request) {
+  Gate gate(context_, *exchange);
+  PostResult result = co_await context_.deps().upstream.Post(std::move(request), gate);
+  context_.LearnDate(result.upstream_date);
+  exchange->report = exchange->sealed ? co_await Conclude(*exchange, std::move(result))
+                                      : co_await ConcludeUnsealed(*exchange, std::move(result));
+  exchange->progress.Notify();
+}
+
+asio::awaitable<AttemptReport> AttemptDriver::Conclude(Exchange& exchange, PostResult result) {
+  Fact fact = std::move(result.fact);
+  const bool in_doubt = fact.kind == FactKind::kUnclear || fact.kind == FactKind::kRefusedInWords;
+  if (!result.last_byte_given && in_doubt) {
+    fact.kind = FactKind::kNotAccepted;  // whatever broke, the body was short (assumption A1)
+    fact.upstream_id.clear();
+  }
+  if (!result.last_byte_given && fact.kind == FactKind::kAccepted) {
+    context_.log().Error("short_body_accepted",
+                         {{"job", exchange.job.id}, {"upstream_id", fact.upstream_id}});
+  }
+  const absl::Time now = context_.clock().Now();
+  fact.record_time = now;
+  co_await context_.RecordFact(exchange.job.id, exchange.attempt.number, fact, /*ended=*/true);
+  CrashPoint("dispatch.recorded");
+
+  FactInput input;
+  input.now = now;
+  input.most_refusals = context_.settings().dispatch.most_refusals;
+  input.wait = NextDelay(exchange.job.refusals + 1, fact.retry_after);
+  AttemptReport report{.kind = AttemptReport::Kind::kSettled};
+  if (fact.kind == FactKind::kNotAccepted) report.wait = fact.retry_after;
+  if (fact.kind == FactKind::kEveryoneRefused) {
+    input.everyone = co_await AskAboutKey(fact.http_status);
+    if (input.everyone == EveryoneMeaning::kPaused) {
+      report.kind = AttemptReport::Kind::kEveryoneRefused;
+    }
+  }
+  auto change = co_await context_.Update(
+      exchange.job.id, [input](const JobView& view) { return DecideOnFacts(view, input); });
+  if (absl::IsAlreadyExists(change.status())) {
+    // Another job owns the id that this answer names: one of the two is wrong about it.
+    context_.log().Error("upstream_id_owned_twice",
+                         {{"job", exchange.job.id}, {"upstream_id", fact.upstream_id}});
+    input.distrust_accepted = true;
+    change = co_await context_.Update(
+        exchange.job.id, [input](const JobView& view) { return DecideOnFacts(view, input); });
+  }
+  report.unclear = change.ok() && change->job.state == JobState::kUnconfirmed;
+  co_return report;
+}
+
+asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchange,
+                                                               PostResult result) {
+  AttemptReport report{.kind = AttemptReport::Kind::kNotSent};
+  if (absl::IsFailedPrecondition(exchange.seal_status)) co_return AttemptReport{};
+  if (absl::IsAlreadyExists(exchange.seal_status)) {
+    report.kind = AttemptReport::Kind::kEqualPayload;
+    report.wait = context_.settings().dispatch.equal_payload_wait;
+    co_return report;
+  }
+  if (absl::IsAborted(exchange.seal_status)) {
+    report.kind = AttemptReport::Kind::kLeaseShort;
+    report.wait = absl::Seconds(1);
+    co_return report;
+  }
+  Fact& fact = result.fact;
+  report.wait = NextDelay(exchange.unsent_failures + 1, fact.retry_after);
+  switch (fact.kind) {
+    case FactKind::kAccepted: {
+      // A body without its last byte was accepted: assumption A1 is broken. Sealed first, so that
+      // the record is bound to an attempt.
+      context_.log().Error("short_body_accepted",
+                           {{"job", exchange.job.id}, {"upstream_id", fact.upstream_id}});
+      Gate gate(context_, exchange);
+      if (!co_await gate.Seal()) co_return report;
+      result.last_byte_given = false;
+      co_return co_await Conclude(exchange, std::move(result));
+    }
+    case FactKind::kEditRefused: {
+      const JobError error = fact.error.value_or(JobError{});
+      co_await context_.Update(
+          exchange.job.id, [error](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
+            if (view.job.state != JobState::kPending) return std::nullopt;
+            Decision decision;
+            decision.job = view.job;
+            Fail(decision.job, ErrorReason::kUpstreamRefused, error.message, false);
+            decision.job.error->upstream_code = error.upstream_code;
+            decision.job.error->upstream_message = error.upstream_message;
+            return decision;
+          });
+      co_return AttemptReport{.kind = AttemptReport::Kind::kSettled};
+    }
+    case FactKind::kEveryoneRefused: {
+      const EveryoneMeaning meaning = co_await AskAboutKey(fact.http_status);
+      if (meaning == EveryoneMeaning::kPaused) {
+        report.kind = AttemptReport::Kind::kEveryoneRefused;
+        co_return report;
+      }
+      co_await context_.Update(exchange.job.id,
+                               [](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
+                                 if (view.job.state != JobState::kPending) return std::nullopt;
+                                 Decision decision;
+                                 decision.job = view.job;
+                                 Fail(decision.job, ErrorReason::kUpstreamNotEntitled,
+                                      "the upstream account may not make this edit", false);
+                                 return decision;
+                               });
+      co_return AttemptReport{.kind = AttemptReport::Kind::kSettled};
+    }
+    case FactKind::kNotAccepted:
+      co_return report;
+    case FactKind::kRefusedInWords:
+    case FactKind::kUnclear:
+      context_.log().Warning("post_not_sent", {{"job", exchange.job.id}, {"note", fact.note}});
+      // What the answer said counts less than the byte that was kept: nothing can exist upstream.
+      co_return report;
+  }
+  co_return report;
+}
+
+asio::awaitable<EveryoneMeaning> AttemptDriver::AskAboutKey(int http_status) {
+  ListQuery query;
+  query.limit = 1;
+  ListResult answer = co_await context_.deps().upstream.List(std::move(query));
+  const bool reads = answer.failure == ReadFailure::kNone;
+  context_.log().Error("upstream_refuses", {{"http_status", http_status},
+                                            {"key_reads", reads},
+                                            {"read_http_status", answer.http_status}});
+  co_return http_status == 403 && reads ? EveryoneMeaning::kNotEntitled : EveryoneMeaning::kPaused;
+}
+
+absl::Duration AttemptDriver::NextDelay(int failures, absl::Duration asked) const {
+  return std::max(
+      asked, BackoffDelay(context_.settings().dispatch.retry, failures, context_.deps().random));
+}
+
+}  // namespace lumaedit

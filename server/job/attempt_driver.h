@@ -1,0 +1,51 @@
+// Drives one POST from PENDING to a decision: all of the body but its last byte, the seal, the last
+// byte, the answer as a fact, the fact as a decision (protocol.md section 3).
+//
+// Owned by the Dispatcher; I/O thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <string>
+
+#include "server/job/attempt_rules.h"
+#include "server/job/engine_context.h"
+
+namespace lumaedit {
+
+// What the dispatcher must know when an attempt is over or its answer has been waited for.
+struct AttemptReport {
+  enum class Kind {
+    kGone,             // the job was no longer PENDING, or a cancel was asked
+    kEqualPayload,     // an equal payload is in doubt elsewhere: later
+    kNotSent,          // never sealed, or sealed and not sent: again after `wait`
+    kLeaseShort,       // the lease was not good enough
+    kSettled,          // the answer has become a decision
+    kEveryoneRefused,  // perhaps nobody is served: pause
+    kNoAnswerYet,      // UNCONFIRMED by time; the exchange goes on for the fact
+  };
+  Kind kind = Kind::kGone;
+  absl::Duration wait = absl::ZeroDuration();  // kNotSent; kSettled after a 429: until anyone sends
+  bool unclear = false;                        // kSettled: the job is UNCONFIRMED
+};
+
+class AttemptDriver {
+ public:
+  explicit AttemptDriver(EngineContext& context) : context_(context) {}
+
+  // `unsent_failures`: how often this job could not be sent so far, for the backoff.
+  boost::asio::awaitable<AttemptReport> Run(std::string job_id, int unsent_failures);
+
+ private:
+  struct Exchange;
+  class Gate;
+
+  boost::asio::awaitable<void> Converse(std::shared_ptr<Exchange> exchange, PostRequest request);
+  boost::asio::awaitable<AttemptReport> Conclude(Exchange& exchange, PostResult result);
+  boost::asio::awaitable<AttemptReport> ConcludeUnsealed(Exchange& exchange, PostResult result);
+  boost::asio::awaitable<EveryoneMeaning> AskAboutKey(int http_status);
+  absl::Duration NextDelay(int failures, absl::Duration asked) const;
+
+  EngineContext& context_;
+};
+
+}  // namespace lumaedit

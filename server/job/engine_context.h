@@ -1,0 +1,103 @@
+// What dispatcher, poller and reconciler share: the parts they use, the lease, and the one way in
+// which the engine changes a job (commit first, publish second, then tell who drives it next).
+//
+// Owned by JobEngine. Everything runs on the I/O thread; store calls are offloaded.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/random.h"
+#include "server/base/task_group.h"
+#include "server/base/worker.h"
+#include "server/job/engine_settings.h"
+#include "server/job/fit_rules.h"
+#include "server/job/job_store.h"
+#include "server/job/live_board.h"
+#include "server/job/source_store.h"
+#include "server/job/upstream.h"
+#include "server/job/watch_hub.h"
+
+namespace lumaedit {
+
+struct EngineDeps {
+  JobStore& store;
+  SourceStore& sources;
+  Upstream& upstream;
+  WatchHub& hub;
+  LiveBoard& board;
+  Worker& store_worker;
+  Clock& clock;
+  Random& random;
+  Log& log;
+  boost::asio::any_io_executor executor;
+};
+
+class EngineContext {
+ public:
+  using Router = absl::AnyInvocable<void(const Job& job)>;
+
+  EngineContext(EngineDeps deps, EngineSettings settings);
+
+  const EngineDeps& deps() const { return deps_; }
+  const EngineSettings& settings() const { return settings_; }
+  Clock& clock() const { return deps_.clock; }
+  Log& log() const { return deps_.log; }
+  TaskGroup& tasks() { return tasks_; }
+
+  // --- Lease ------------------------------------------------------------------------------------
+  void SetLease(Lease lease, absl::Duration asked_at_uptime);
+  void LoseLease() { lease_until_ = -absl::InfiniteDuration(); }
+  const Lease& lease() const { return lease_; }
+  bool LeaseGoodFor(absl::Duration time) const {
+    return lease_until_ - deps_.clock.Uptime() >= time;
+  }
+
+  // --- Changing jobs ----------------------------------------------------------------------------
+  // Fenced by the lease. Publishes the transition, then routes the job. `decide` is pure and owns
+  // what it uses. While the store answers UNAVAILABLE it is asked again, with backoff, until the
+  // lease is lost or the engine stops; every other failure is returned.
+  using OwnedDecide = std::function<absl::StatusOr<std::optional<Decision>>(const JobView&)>;
+  boost::asio::awaitable<absl::StatusOr<Change>> Update(std::string job_id, OwnedDecide decide);
+
+  // Adds a fact; asks again until the store has it, lease or no lease (facts are never fenced).
+  boost::asio::awaitable<absl::Status> RecordFact(std::string job_id, int attempt, Fact fact,
+                                                  bool ended);
+
+  // What follows every committed change: publish, log, route.
+  void Committed(const Change& change);
+
+  boost::asio::awaitable<absl::StatusOr<JobView>> View(std::string job_id);
+
+  // Who drives a job next is decided by its state; set once by JobEngine.
+  void SetRouter(Router router) { router_ = std::move(router); }
+  void Route(const Job& job) { router_(job); }
+
+  // --- Stopping ---------------------------------------------------------------------------------
+  void Drain() { draining_ = true; }
+  bool draining() const { return draining_; }
+
+  // --- The upstream's clock ---------------------------------------------------------------------
+  void LearnDate(absl::Time upstream_date);
+  const UpstreamTime& upstream_time() const { return upstream_time_; }
+
+ private:
+  const EngineDeps deps_;
+  const EngineSettings settings_;
+  TaskGroup tasks_;
+  Router router_;
+  Lease lease_;
+  absl::Duration lease_until_ = -absl::InfiniteDuration();  // uptime
+  UpstreamTime upstream_time_;
+  bool draining_ = false;
+};
+
+}  // namespace lumaedit

@@ -1,0 +1,65 @@
+// Which listed record may be which attempt's (protocol.md section 4). Pure functions; any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/job/engine_settings.h"
+#include "server/job/job_store.h"
+#include "server/job/upstream.h"
+
+namespace lumaedit {
+
+// The upstream's clock as far as it is known.
+struct UpstreamTime {
+  std::optional<absl::Duration> offset;  // upstream minus ours; unset: not learned
+
+  absl::Duration Doubt(const ReconcileSettings& settings) const {
+    return offset ? settings.clock_doubt : settings.clock_doubt_unlearned;
+  }
+};
+
+// One complete reading of the list's window: the records that no job owns.
+struct Pass {
+  std::vector<UpstreamRecord> unowned;
+  bool complete = false;  // else it proves nothing
+  absl::Time read_time;   // when it began
+};
+
+// The times, upstream's, between which the record of this attempt was created.
+struct Window {
+  absl::Time from;
+  absl::Time to;
+};
+Window WindowOf(const Attempt& attempt, const UpstreamTime& time,
+                const ReconcileSettings& settings);
+
+// Does the record fit the attempt? An empty echo and a missing time fit.
+bool Fits(const UpstreamRecord& record, const Attempt& attempt, const UpstreamTime& time,
+          const ReconcileSettings& settings);
+
+enum class FindingKind {
+  kNothing,    // no record fits, and the pass was complete
+  kAdopt,      // exactly one fits, and it fits no other attempt
+  kNotYet,     // one fits, but it is `failed` and another may still show
+  kAmbiguous,  // several fit, or one fits several attempts, or its echo is empty
+  kProvesNothing,
+};
+
+struct Finding {
+  FindingKind kind = FindingKind::kProvesNothing;
+  std::optional<UpstreamRecord> record;    // kAdopt, kNotYet
+  std::vector<std::string> candidate_ids;  // of all records that fit
+};
+
+// What `pass` says of `attempt`; `rivals` are all unbound attempts of the account.
+Finding FindRecord(const Pass& pass, const Attempt& attempt,
+                   const std::vector<UnboundAttempt>& rivals, const UpstreamTime& time,
+                   const ReconcileSettings& settings);
+
+// Has the time passed after which an accepted record would show (end + v + s)?
+bool VisibilityOver(const Attempt& attempt, const UpstreamTime& time,
+                    const ReconcileSettings& settings, absl::Time now);
+
+}  // namespace lumaedit

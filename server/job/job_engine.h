@@ -1,0 +1,60 @@
+// Drives every job of this process from PENDING to its end: dispatcher, poller and reconciler under
+// one lease. Recovery at start is the normal path: each live job goes to whoever its state names.
+//
+// Owned by `app`. Start, Drain and Stop run on the I/O thread, as do all coroutines; OnSubmitted
+// and OnChanged may be called from any thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "server/job/dispatcher.h"
+#include "server/job/engine_context.h"
+#include "server/job/job_service.h"
+#include "server/job/poller.h"
+#include "server/job/reconciler.h"
+
+namespace lumaedit {
+
+class JobEngine final : public JobListener {
+ public:
+  JobEngine(EngineDeps deps, EngineSettings settings, std::string owner);
+  ~JobEngine() override;
+
+  // Takes the lease and every live job, then begins to drive them.
+  boost::asio::awaitable<absl::Status> Start();
+
+  // No new POST is sealed from here on; sealed ones are awaited for up to `patience`.
+  boost::asio::awaitable<void> Drain(absl::Duration patience);
+
+  // Ends every coroutine and gives the lease back. After Drain; the engine may then be destroyed.
+  boost::asio::awaitable<void> Stop();
+
+  void OnSubmitted(const Job& job) override;
+  void OnChanged(const Job& job) override;
+
+  // For tests and metrics; I/O thread.
+  const Dispatcher& dispatcher() const { return dispatcher_; }
+  const Poller& poller() const { return poller_; }
+  const Reconciler& reconciler() const { return reconciler_; }
+  EngineContext& context() { return context_; }
+
+ private:
+  void Route(const Job& job, bool at_once);
+  boost::asio::awaitable<absl::Status> TakeOver();
+  boost::asio::awaitable<void> Recover(std::string job_id);
+  boost::asio::awaitable<void> KeepLease();
+  boost::asio::awaitable<void> KeepHouse();
+  boost::asio::awaitable<void> KeepSource(std::string job_id);
+
+  EngineContext context_;
+  const std::string owner_;
+  Dispatcher dispatcher_;
+  Poller poller_;
+  Reconciler reconciler_;
+  Signal lease_wake_;
+  Signal house_wake_;
+};
+
+}  // namespace lumaedit

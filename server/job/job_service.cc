@@ -1,0 +1,234 @@
+#include "server/job/job_service.h"
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/base/crash_point.h"
+#include "server/base/hash.h"
+#include "server/job/cancel_rule.h"
+#include "server/job/price_table.h"
+
+namespace lumaedit {
+namespace {
+
+// An inline source outlives any job that could need it: start_within has no limit, so the engine
+// puts the expiry off while a job lives (SourceStore::KeepUntil).
+constexpr absl::Duration kInlineSourceKept = absl::Hours(24);
+
+absl::Status Overloaded() {
+  ErrorDetail detail;
+  detail.reason = ErrorReason::kOverloaded;
+  detail.retry_after = absl::Seconds(1);
+  return MakeError(absl::StatusCode::kResourceExhausted, std::move(detail),
+                   "too many calls are waiting for the store");
+}
+
+absl::Status Draining() {
+  ErrorDetail detail;
+  detail.reason = ErrorReason::kDraining;
+  detail.retry_after = absl::Seconds(2);
+  return MakeError(absl::StatusCode::kUnavailable, std::move(detail),
+                   "this process is stopping; send the call again");
+}
+
+absl::Status OutOfRange(int after_sequence, int newest) {
+  ErrorDetail detail;
+  detail.reason = ErrorReason::kSequenceOutOfRange;
+  detail.metadata["newest_sequence"] = absl::StrCat(newest);
+  return MakeError(
+      absl::StatusCode::kOutOfRange, std::move(detail),
+      absl::StrCat("after_sequence ", after_sequence, " lies beyond the newest one, ", newest));
+}
+
+}  // namespace
+
+JobService::JobService(Deps deps) : deps_(deps) {}
+
+template <typename T, typename Work>
+void JobService::Run(Reply<T> reply, Work work) {
+  // The reply must survive a refused task, which is destroyed: hence the shared holder.
+  auto held = std::make_shared<Reply<T>>(std::move(reply));
+  const bool taken = deps_.store_worker.TryPost(
+      [held, work = std::move(work)]() mutable { std::move (*held)(work()); });
+  if (!taken) std::move (*held)(Overloaded());
+}
+
+JobSnapshot JobService::Snapshot(Job job) const {
+  LiveInfo live = deps_.board.Get(job.id);
+  return {std::move(job), live};
+}
+
+void JobService::Submit(SubmitRequest request, Reply<JobSnapshot> reply) {
+  Run(std::move(reply),
+      [this, request = std::move(request)]() mutable { return SubmitNow(std::move(request)); });
+}
+
+absl::StatusOr<JobSnapshot> JobService::SubmitNow(SubmitRequest request) {
+  request.request_id = absl::AsciiStrToLower(request.request_id);
+
+  // Looked up before anything is stored: a repeat must not leave a second copy of a video behind,
+  // and must be answered while draining.
+  const auto known = deps_.store.FindByRequestId(request.caller, request.request_id);
+  if (known.ok()) {
+    Edit edit = request.edit;
+    if (request.inline_source) {
+      edit.source =
+          StoredSource{.source_id = {},
+                       .media_type = request.inline_source->media_type,
+                       .sha256 = Sha256Hex(request.inline_source->data),
+                       .size_bytes = static_cast<std::int64_t>(request.inline_source->data.size()),
+                       .was_inline = true};
+    }
+    return AnswerRepeat(*known, request, edit);
+  }
+  if (!absl::IsNotFound(known.status())) return known.status();
+  if (draining_) return Draining();
+
+  const absl::Time now = deps_.clock.Now();
+  NewJob new_job;
+  Job& job = new_job.job;
+  job.id = deps_.random.Uuid();
+  job.caller = request.caller;
+  job.request_id = request.request_id;
+  job.edit = request.edit;
+  job.options = request.options;
+  job.quote = QuoteFor(job.edit.output_format, job.options.declared_source_duration);
+  job.charge = {ChargeState::kReserved, job.quote};
+  job.create_time = now;
+  new_job.day_start =
+      absl::FromCivil(absl::ToCivilDay(now, absl::UTCTimeZone()), absl::UTCTimeZone());
+  new_job.budget_window_start = new_job.day_start;
+  if (job.options.max_price_usd_micros &&
+      job.quote.max_usd_micros > *job.options.max_price_usd_micros) {
+    ErrorDetail detail;
+    detail.reason = ErrorReason::kPriceAboveLimit;
+    detail.metadata["max_usd_micros"] = absl::StrCat(job.quote.max_usd_micros);
+    return MakeError(absl::StatusCode::kFailedPrecondition, std::move(detail),
+                     absl::StrCat("the edit may cost ", job.quote.max_usd_micros,
+                                  " micro-dollars, above max_price_usd_micros"));
+  }
+  if (request.inline_source) {
+    auto edit = StoreInline(request, job.id);
+    if (!edit.ok()) return edit.status();
+    job.edit = *std::move(edit);
+  }
+
+  auto inserted = deps_.store.Insert(new_job);
+  if (!inserted.ok()) return inserted.status();
+  // Two calls with one request id raced, and the other was first.
+  if (!inserted->created) return AnswerRepeat(inserted->job, request, job.edit);
+
+  CrashPoint("submit.committed");
+  if (inserted->transition) deps_.hub.Publish(inserted->job.id, *inserted->transition);
+  if (listener_ != nullptr) listener_->OnSubmitted(inserted->job);
+  return Snapshot(std::move(inserted->job));
+}
+
+absl::StatusOr<Edit> JobService::StoreInline(const SubmitRequest& request,
+                                             const std::string& job_id) {
+  Edit edit = request.edit;
+  SourceInfo info;
+  info.caller = request.caller;
+  info.id = job_id;  // random, and so found again from the job
+  info.media_type = request.inline_source->media_type;
+  info.size_bytes = static_cast<std::int64_t>(request.inline_source->data.size());
+  info.sha256 = Sha256Hex(request.inline_source->data);
+  info.expire_time = deps_.clock.Now() + kInlineSourceKept;
+  if (auto opened = deps_.sources.Open(info); !opened.ok()) return opened.status();
+  if (auto added = deps_.sources.Append(info.caller, info.id, 0, request.inline_source->data);
+      !added.ok()) {
+    return added;
+  }
+  auto finished = deps_.sources.Finish(info.caller, info.id, absl::ZeroDuration());
+  if (!finished.ok()) return finished.status();
+  edit.source = StoredSource{.source_id = info.id,
+                             .media_type = info.media_type,
+                             .sha256 = info.sha256,
+                             .size_bytes = info.size_bytes,
+                             .was_inline = true};
+  return edit;
+}
+
+absl::StatusOr<JobSnapshot> JobService::AnswerRepeat(const Job& job, const SubmitRequest& request,
+                                                     const Edit& edit) {
+  const std::vector<std::string> differing =
+      DifferingFields(job.edit, job.options, edit, request.options);
+  if (differing.empty()) return Snapshot(job);
+  ErrorDetail detail;
+  detail.reason = ErrorReason::kRequestIdReused;
+  detail.metadata["job_id"] = job.id;
+  detail.metadata["differing_fields"] = absl::StrJoin(differing, ",");
+  return MakeError(absl::StatusCode::kAlreadyExists, std::move(detail),
+                   absl::StrCat("request_id was used for another request; these fields differ: ",
+                                absl::StrJoin(differing, ", ")));
+}
+
+void JobService::Get(std::string caller, std::string job_id, Reply<JobSnapshot> reply) {
+  Run(std::move(reply),
+      [this, caller = std::move(caller),
+       job_id = std::move(job_id)]() -> absl::StatusOr<JobSnapshot> {
+        auto job = deps_.store.Get(caller, job_id);
+        if (!job.ok()) return job.status();
+        return Snapshot(*std::move(job));
+      });
+}
+
+void JobService::List(std::string caller, JobFilter filter, std::optional<JobCursor> after,
+                      int limit, Reply<SnapshotPage> reply) {
+  Run(std::move(reply),
+      [this, caller = std::move(caller), filter = std::move(filter), after = std::move(after),
+       limit]() -> absl::StatusOr<SnapshotPage> {
+        auto page = deps_.store.List(caller, filter, after, limit);
+        if (!page.ok()) return page.status();
+        SnapshotPage answer;
+        answer.has_more = page->has_more;
+        for (Job& job : page->jobs) answer.jobs.push_back(Snapshot(std::move(job)));
+        return answer;
+      });
+}
+
+void JobService::Cancel(std::string caller, std::string job_id, std::string actor,
+                        Reply<CancelAnswer> reply) {
+  Run(std::move(reply), [this, caller = std::move(caller), job_id = std::move(job_id),
+                         actor = std::move(actor)] { return CancelNow(caller, job_id, actor); });
+}
+
+absl::StatusOr<CancelAnswer> JobService::CancelNow(const std::string& caller,
+                                                   const std::string& job_id,
+                                                   const std::string& actor) {
+  // The caller's right to the job is judged first, so that a foreign id reads as a missing one.
+  if (auto own = deps_.store.Get(caller, job_id); !own.ok()) return own.status();
+  const absl::Time now = deps_.clock.Now();
+  CancelResult result = CancelResult::kNone;
+  auto change = deps_.store.Update(
+      job_id, nullptr, [&](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
+        CancelVerdict verdict = DecideCancel(view.job, actor, now);
+        result = verdict.result;
+        return std::move(verdict.decision);
+      });
+  if (!change.ok()) return change.status();
+  if (change->transition) deps_.hub.Publish(job_id, *change->transition);
+  if (listener_ != nullptr) listener_->OnChanged(change->job);
+  return CancelAnswer{result, Snapshot(std::move(change->job))};
+}
+
+void JobService::Watch(std::string caller, std::string job_id, int after_sequence,
+                       std::weak_ptr<Watcher> watcher, Reply<WatchStart> reply) {
+  Run(std::move(reply),
+      [this, caller = std::move(caller), job_id = std::move(job_id), after_sequence,
+       watcher = std::move(watcher)]() -> absl::StatusOr<WatchStart> {
+        auto own = deps_.store.Get(caller, job_id);
+        if (!own.ok()) return own.status();
+        if (after_sequence > own->sequence) return OutOfRange(after_sequence, own->sequence);
+        auto feed = deps_.hub.Open(caller, job_id, watcher);
+        if (!feed.ok()) return feed.status();
+        // Read after registering: every later transition reaches the feed by publication.
+        auto job = deps_.store.Get(caller, job_id);
+        if (!job.ok()) return job.status();
+        return WatchStart{Snapshot(*std::move(job)), *std::move(feed)};
+      });
+}
+
+}  // namespace lumaedit

@@ -1,0 +1,83 @@
+#include "server/job/observation_rules.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/job/attempt_rules.h"
+#include "server/job/state_rules.h"
+
+namespace lumaedit {
+namespace {
+
+void JudgeSuccess(Job& after, const Job& before, const Observation& seen,
+                  absl::Duration output_wait) {
+  if (seen.record.outcome) {
+    after.state = JobState::kSucceeded;
+    after.outcome = seen.record.outcome;
+    after.outcome->read_time = seen.not_after;
+    return;
+  }
+  // change_time says since when the upstream has called it a success.
+  const bool was_success = ReadStatusWord(before.upstream_status) == UpstreamStatus::kSuccess;
+  if (was_success && seen.not_after - before.change_time >= output_wait) {
+    Fail(after, ErrorReason::kUpstreamOutputMissing,
+         "the upstream reports success but gives no video", true);
+  }
+}
+
+}  // namespace
+
+std::optional<Decision> DecideObservation(const Job& job, const Observation& seen,
+                                          absl::Duration output_wait) {
+  if (!IsRunning(job.state)) return std::nullopt;
+  Decision decision;
+  decision.job = job;
+  Job& after = decision.job;
+  after.upstream_status = seen.record.status_word;
+  if (after.upstream_status != job.upstream_status) after.change_time = seen.not_after;
+
+  switch (seen.record.status) {
+    case UpstreamStatus::kUnknown:
+    case UpstreamStatus::kQueued:
+      break;
+    case UpstreamStatus::kProcessing:
+      after.state = JobState::kProcessing;
+      break;
+    case UpstreamStatus::kSuccess:
+      JudgeSuccess(after, job, seen, output_wait);
+      break;
+    case UpstreamStatus::kFailed:
+      after.state = JobState::kFailed;
+      after.error = seen.record.error;
+      if (!after.error) {
+        Fail(after, ErrorReason::kUpstreamFailed, "the upstream failed it without a reason", true);
+      }
+      break;
+    case UpstreamStatus::kCancelled:
+      after.state = JobState::kCancelled;
+      break;
+  }
+  if (after.state == job.state && after.upstream_status == job.upstream_status) {
+    return std::nullopt;
+  }
+  after.charge.state = ChargeFor(after.state, /*accepted=*/true, after.error);
+  decision.not_before = seen.not_before;
+  decision.not_after = seen.not_after;
+  return decision;
+}
+
+std::optional<Decision> DecideExpiry(const Job& job) {
+  if (!IsRunning(job.state)) return std::nullopt;
+  Decision decision;
+  decision.job = job;
+  decision.job.state = JobState::kExpired;
+  decision.job.charge.state = ChargeState::kUncertain;
+  return decision;
+}
+
+bool IsStalled(const Job& job, absl::Duration stalled_after, absl::Time now) {
+  if (job.state != JobState::kQueued) return false;
+  return now - std::max(job.state_time, job.change_time) >= stalled_after;
+}
+
+}  // namespace lumaedit

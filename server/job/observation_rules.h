@@ -1,0 +1,29 @@
+// What one poll saw, judged by the state table (protocol.md section 1). Pure functions; any thread.
+#pragma once
+
+#include <optional>
+
+#include "server/job/engine_settings.h"
+#include "server/job/job_store.h"
+#include "server/job/upstream.h"
+
+namespace lumaedit {
+
+struct Observation {
+  UpstreamRecord record;
+  absl::Time not_before;  // the poll before, or the acceptance
+  absl::Time not_after;   // this poll
+};
+
+// Unset: nothing new was seen, so nothing is written. States only go forward: a step back or an
+// unknown word changes `upstream_status` alone.
+std::optional<Decision> DecideObservation(const Job& job, const Observation& observation,
+                                          absl::Duration output_wait);
+
+// The job deadline has passed, by the caller's count: EXPIRED. Unset: the job is not running.
+std::optional<Decision> DecideExpiry(const Job& job);
+
+// QUEUED, and nothing has changed for `stalled_after`.
+bool IsStalled(const Job& job, absl::Duration stalled_after, absl::Time now);
+
+}  // namespace lumaedit

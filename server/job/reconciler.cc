@@ -1,0 +1,337 @@
+#include "server/job/reconciler.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "server/base/crash_point.h"
+#include "server/job/payload.h"
+#include "server/job/state_rules.h"
+
+namespace lumaedit {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr absl::Duration kIdleWait = absl::Seconds(30);
+
+// Passes after a job became UNCONFIRMED; a last one follows at the end of the confirm window.
+constexpr absl::Duration kPassOffsets[] = {absl::Seconds(2),  absl::Seconds(5), absl::Seconds(15),
+                                           absl::Seconds(30), absl::Minutes(1), absl::Minutes(2),
+                                           absl::Minutes(5)};
+
+// More than this of list bodies in one pass, and the pass proves nothing.
+constexpr std::int64_t kMostPassBytes = std::int64_t{512} << 20;
+
+const Fact* RefusalInWords(const Attempt& attempt) {
+  for (const Fact& fact : attempt.facts) {
+    if (fact.kind == FactKind::kRefusedInWords) return &fact;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Reconciler::Reconciler(EngineContext& context)
+    : context_(context), wake_(context.deps().executor, context.clock()) {}
+
+asio::awaitable<void> Reconciler::Run() {
+  while (!context_.draining()) {
+    const absl::Duration now = context_.clock().Uptime();
+    std::vector<std::string> due;
+    for (const auto& [job_id, waiting] : waiting_) {
+      if (waiting.due <= now) due.push_back(job_id);
+    }
+    if (due.empty()) {
+      co_await wake_.WaitFor(std::min(kIdleWait, EarliestDue() - now));
+      continue;
+    }
+    // One reading of the list serves every job in doubt.
+    co_await RunPass(due);
+    for (const std::string& job_id : due) {
+      const auto it = waiting_.find(job_id);
+      if (it != waiting_.end()) it->second.due = NextDue(it->second, context_.clock().Uptime());
+    }
+  }
+}
+
+void Reconciler::Add(const Job& job, bool at_once) {
+  const auto known = waiting_.find(job.id);
+  if (known != waiting_.end() && known->second.state == job.state) return;
+  const absl::Duration now = context_.clock().Uptime();
+  const absl::Duration age =
+      std::max(absl::ZeroDuration(), context_.clock().Now() - job.state_time);
+  Waiting waiting{.state = job.state, .since = now - age, .due = now};
+  if (!at_once) waiting.due = NextDue(waiting, now);
+  waiting_[job.id] = waiting;
+  wake_.Notify();
+}
+
+void Reconciler::Remove(const std::string& job_id) { waiting_.erase(job_id); }
+
+absl::Duration Reconciler::NextDue(const Waiting& waiting, absl::Duration now) const {
+  const ReconcileSettings& settings = context_.settings().reconcile;
+  const absl::Duration age = now - waiting.since;
+  if (waiting.state == JobState::kHeld) {
+    return now + (age < settings.held_day ? settings.held_interval : settings.held_old_interval);
+  }
+  for (const absl::Duration offset : kPassOffsets) {
+    if (offset > age && offset < settings.confirm_window) return waiting.since + offset;
+  }
+  // Past the window only where the last pass could not make it HELD: the store was not there.
+  return std::max(waiting.since + settings.confirm_window, now + absl::Seconds(1));
+}
+
+absl::Duration Reconciler::EarliestDue() const {
+  absl::Duration earliest = absl::InfiniteDuration();
+  for (const auto& [job_id, waiting] : waiting_) earliest = std::min(earliest, waiting.due);
+  return earliest;
+}
+
+asio::awaitable<void> Reconciler::RunPass(std::vector<std::string> job_ids) {
+  const std::string account = context_.deps().upstream.Account();
+  std::vector<JobView> open;
+  absl::Time from = absl::InfiniteFuture();
+  for (const std::string& job_id : job_ids) {
+    auto view = co_await context_.View(job_id);
+    if (!view.ok()) continue;
+    if (!co_await StillOpen(*view)) continue;
+    const Attempt& attempt = view->attempts.back();
+    from = std::min(
+        from, WindowOf(attempt, context_.upstream_time(), context_.settings().reconcile).from);
+    open.push_back(*std::move(view));
+  }
+  if (open.empty()) co_return;
+
+  const Pass pass = co_await ReadList(account, from);
+  // Read after the list: an attempt sealed meanwhile competes for what the list shows.
+  auto rivals = co_await Offload(context_.deps().store_worker, [this, &account] {
+    return context_.deps().store.UnboundAttempts(account);
+  });
+  if (!rivals.ok()) co_return;
+  WarnOfStrangers(pass, *rivals);
+  for (JobView& view : open) co_await Judge(std::move(view), pass, *rivals);
+}
+
+asio::awaitable<bool> Reconciler::StillOpen(const JobView& view) {
+  const JobState state = view.job.state;
+  if (state != JobState::kUnconfirmed && state != JobState::kHeld) {
+    Remove(view.job.id);
+    co_return false;
+  }
+  if (view.attempts.empty()) {
+    context_.log().Error("job_in_doubt_without_attempt", {{"job", view.job.id}});
+    co_return false;
+  }
+  // A fact may have come late, or have been recorded by a process that ended before deciding.
+  FactInput input;
+  input.now = context_.clock().Now();
+  input.most_refusals = context_.settings().dispatch.most_refusals;
+  if (!DecideOnFacts(view, input)) co_return true;
+  auto change = co_await context_.Update(
+      view.job.id, [input](const JobView& now) { return DecideOnFacts(now, input); });
+  // An id that another job owns proves nothing about this job: the search goes on.
+  co_return !change.ok();
+}
+
+asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from) {
+  const ReconcileSettings& settings = context_.settings().reconcile;
+  Pass pass;
+  pass.read_time = context_.clock().Now();
+  ListQuery query;
+  query.model = kEditModel;
+  query.limit = settings.page_limit;
+  query.want_echo = true;
+  std::vector<UpstreamRecord> records;
+  std::set<std::string> seen;
+  absl::Time newest_allowed = absl::InfiniteFuture();
+  bool in_order = true;
+  std::int64_t bytes = 0;
+  for (int page = 0; page < settings.most_pages && !pass.complete; ++page) {
+    ListResult answer = co_await context_.deps().upstream.List(query);
+    context_.LearnDate(answer.upstream_date);
+    if (answer.failure != ReadFailure::kNone) {
+      context_.log().Warning("list_failed",
+                             {{"http_status", answer.http_status}, {"note", answer.note}});
+      break;
+    }
+    bytes += answer.body_bytes;
+    const std::size_t count = answer.records.size();
+    for (UpstreamRecord& record : answer.records) {
+      if (IsSet(record.created_at)) {
+        in_order = in_order && record.created_at <= newest_allowed;
+        newest_allowed = record.created_at;
+      }
+      if (seen.insert(record.id).second) records.push_back(std::move(record));
+    }
+    const bool past_window = in_order && newest_allowed < from;
+    const bool at_end =
+        answer.has_more ? !*answer.has_more : count < static_cast<std::size_t>(query.limit);
+    pass.complete = past_window || at_end;
+    if (count == 0 || bytes > kMostPassBytes) break;
+    // New records push older ones down: pages overlap rather than miss.
+    query.offset += static_cast<int>(count);
+  }
+
+  std::vector<std::string> ids(seen.begin(), seen.end());
+  auto owned = co_await Offload(context_.deps().store_worker, [this, &account, &ids] {
+    return context_.deps().store.OwnedIds(account, ids);
+  });
+  if (!owned.ok()) {
+    pass.complete = false;
+    co_return pass;
+  }
+  const std::set<std::string> owned_ids(owned->begin(), owned->end());
+  std::copy_if(std::make_move_iterator(records.begin()), std::make_move_iterator(records.end()),
+               std::back_inserter(pass.unowned),
+               [&](const UpstreamRecord& record) { return !owned_ids.contains(record.id); });
+  co_return pass;
+}
+
+asio::awaitable<void> Reconciler::Judge(JobView view, const Pass& pass,
+                                        const std::vector<UnboundAttempt>& rivals) {
+  const ReconcileSettings& settings = context_.settings().reconcile;
+  const Attempt& attempt = view.attempts.back();
+  const Finding finding = FindRecord(pass, attempt, rivals, context_.upstream_time(), settings);
+  const bool found_live =
+      finding.kind == FindingKind::kAdopt && finding.record->status != UpstreamStatus::kFailed;
+  if (found_live) {
+    co_await Adopt(view, *finding.record);
+  } else if (MayJudgeAbsence(view.job.id, attempt, pass)) {
+    if (const Fact* refusal = RefusalInWords(attempt)) {
+      co_await JudgeRefusedInWords(view, *refusal, finding);
+    } else if (finding.kind == FindingKind::kAdopt) {
+      co_await Adopt(view, *finding.record);
+    }
+  }
+  const auto it = waiting_.find(view.job.id);
+  if (it == waiting_.end()) co_return;  // settled
+  const bool window_over = context_.clock().Uptime() - it->second.since >= settings.confirm_window;
+  const bool first_hold = it->second.state == JobState::kUnconfirmed && window_over;
+  const bool new_candidates = it->second.state == JobState::kHeld && pass.complete &&
+                              finding.candidate_ids != view.job.candidate_upstream_ids;
+  if (first_hold || new_candidates) co_await Hold(view, finding.candidate_ids);
+}
+
+bool Reconciler::MayJudgeAbsence(const std::string& job_id, const Attempt& attempt,
+                                 const Pass& pass) const {
+  const ReconcileSettings& settings = context_.settings().reconcile;
+  const UpstreamTime& time = context_.upstream_time();
+  const auto it = waiting_.find(job_id);
+  if (it == waiting_.end()) return false;
+  // By both clocks: a jump of wall time must not make a record look missing that is only late.
+  const absl::Duration in_doubt = context_.clock().Uptime() - it->second.since;
+  return VisibilityOver(attempt, time, settings, pass.read_time) &&
+         in_doubt >= settings.visibility + time.Doubt(settings);
+}
+
+asio::awaitable<void> Reconciler::JudgeRefusedInWords(const JobView& view, const Fact& refusal,
+                                                      const Finding& finding) {
+  bool named_is_gone = true;
+  if (!refusal.upstream_id.empty()) {
+    GetResult named = co_await context_.deps().upstream.Get(refusal.upstream_id);
+    if (named.failure == ReadFailure::kNone && named.record.id == refusal.upstream_id &&
+        named.record.status != UpstreamStatus::kFailed) {
+      co_await Adopt(view, std::move(named.record));
+      co_return;
+    }
+    const bool reads_failed =
+        named.failure == ReadFailure::kNone && named.record.status == UpstreamStatus::kFailed;
+    named_is_gone = named.failure == ReadFailure::kNotFound;
+    if (!reads_failed && !named_is_gone) co_return;
+    if (reads_failed && context_.settings().reconcile.retry_capacity_refusal) {
+      co_await RecordNotAccepted(view, "the record that the refusal named reads failed");
+      co_return;
+    }
+  }
+  if (!context_.settings().reconcile.retry_capacity_refusal) co_return;
+  if (finding.kind == FindingKind::kAdopt) {
+    co_await RecordNotAccepted(view, "the only record that fits reads failed");
+  } else if (finding.kind == FindingKind::kNothing && named_is_gone) {
+    co_await RecordNotAccepted(view, "refused in words, and nothing is listed");
+  }
+}
+
+asio::awaitable<void> Reconciler::Adopt(const JobView& view, UpstreamRecord record) {
+  CrashPoint("reconcile.matched");
+  const Attempt attempt = view.attempts.back();
+  const absl::Time now = context_.clock().Now();
+  const std::string job_id = view.job.id;
+  const std::string upstream_id = record.id;
+  if (record.outcome) record.outcome->read_time = now;
+  auto change = co_await context_.Update(
+      job_id,
+      [attempt, now, record = std::move(record)](
+          const JobView& current) -> absl::StatusOr<std::optional<Decision>> {
+        const JobState state = current.job.state;
+        if (state != JobState::kUnconfirmed && state != JobState::kHeld) return std::nullopt;
+        Decision decision;
+        decision.job = current.job;
+        Accept(decision.job, attempt.account, record.id, record.status_word, record.outcome,
+               record.error, now);
+        decision.bind_attempt = attempt.number;
+        decision.not_before = attempt.seal_time;
+        decision.not_after = now;
+        return decision;
+      });
+  if (change.ok()) {
+    CrashPoint("reconcile.adopted");
+    context_.log().Info("record_adopted", {{"job", job_id}, {"upstream_id", upstream_id}});
+  } else if (absl::IsAlreadyExists(change.status())) {
+    context_.log().Error("upstream_id_owned_twice",
+                         {{"job", job_id}, {"upstream_id", upstream_id}});
+  }
+}
+
+asio::awaitable<void> Reconciler::RecordNotAccepted(const JobView& view, std::string note) {
+  Fact fact;
+  fact.kind = FactKind::kNotAccepted;
+  fact.record_time = context_.clock().Now();
+  fact.note = std::move(note);
+  const absl::Status recorded =
+      co_await context_.RecordFact(view.job.id, view.attempts.back().number, fact, /*ended=*/false);
+  if (!recorded.ok()) co_return;
+  FactInput input;
+  input.now = fact.record_time;
+  input.most_refusals = context_.settings().dispatch.most_refusals;
+  input.wait = BackoffDelay(context_.settings().dispatch.retry, view.job.refusals + 1,
+                            context_.deps().random);
+  co_await context_.Update(view.job.id,
+                           [input](const JobView& now) { return DecideOnFacts(now, input); });
+}
+
+asio::awaitable<void> Reconciler::Hold(const JobView& view, std::vector<std::string> candidates) {
+  const bool first = view.job.state == JobState::kUnconfirmed;
+  auto change = co_await context_.Update(
+      view.job.id, [candidates](const JobView& now) -> absl::StatusOr<std::optional<Decision>> {
+        const JobState state = now.job.state;
+        if (state != JobState::kUnconfirmed && state != JobState::kHeld) return std::nullopt;
+        Decision decision;
+        decision.job = now.job;
+        decision.job.state = JobState::kHeld;
+        decision.job.charge.state = ChargeState::kUncertain;
+        decision.job.candidate_upstream_ids = candidates;
+        return decision;
+      });
+  if (first && change.ok() && change->job.state == JobState::kHeld) {
+    context_.log().Error(
+        "job_held", {{"job", view.job.id}, {"candidates", static_cast<int>(candidates.size())}});
+  }
+}
+
+void Reconciler::WarnOfStrangers(const Pass& pass, const std::vector<UnboundAttempt>& rivals) {
+  const auto strangers =
+      std::count_if(pass.unowned.begin(), pass.unowned.end(), [&](const UpstreamRecord& record) {
+        return std::none_of(rivals.begin(), rivals.end(), [&](const UnboundAttempt& rival) {
+          return Fits(record, rival.attempt, context_.upstream_time(),
+                      context_.settings().reconcile);
+        });
+      });
+  if (strangers == 0) return;
+  // One key belongs to one gateway: a stranger's equal edit could be taken for ours.
+  context_.log().Warning("unknown_upstream_records", {{"count", static_cast<int>(strangers)}});
+}
+
+}  // namespace lumaedit

@@ -1,0 +1,63 @@
+// Finds out what unclear POSTs did: reads the list, binds records to attempts, and holds what it
+// cannot find within the confirm window (protocol.md section 4).
+//
+// Owned by JobEngine; I/O thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "server/base/signal.h"
+#include "server/job/attempt_rules.h"
+#include "server/job/engine_context.h"
+#include "server/job/fit_rules.h"
+
+namespace lumaedit {
+
+class Reconciler {
+ public:
+  explicit Reconciler(EngineContext& context);
+
+  // Until the engine drains.
+  boost::asio::awaitable<void> Run();
+
+  // A job that is UNCONFIRMED or HELD. `at_once`: looked for now (after a restart).
+  void Add(const Job& job, bool at_once);
+  void Remove(const std::string& job_id);
+  void Wake() { wake_.Notify(); }
+
+  std::size_t waiting() const { return waiting_.size(); }
+
+ private:
+  struct Waiting {
+    JobState state = JobState::kUnconfirmed;
+    absl::Duration since;  // uptime when it came into this state
+    absl::Duration due;    // uptime of the next pass
+  };
+
+  absl::Duration NextDue(const Waiting& waiting, absl::Duration now) const;
+  absl::Duration EarliestDue() const;
+  boost::asio::awaitable<void> RunPass(std::vector<std::string> job_ids);
+  // False: the facts settled it, or the job is no longer in doubt.
+  boost::asio::awaitable<bool> StillOpen(const JobView& view);
+  boost::asio::awaitable<Pass> ReadList(std::string account, absl::Time from);
+  boost::asio::awaitable<void> Judge(JobView view, const Pass& pass,
+                                     const std::vector<UnboundAttempt>& rivals);
+  // Has it been long enough that a record which is not listed, or reads failed, may be believed?
+  bool MayJudgeAbsence(const std::string& job_id, const Attempt& attempt, const Pass& pass) const;
+  boost::asio::awaitable<void> JudgeRefusedInWords(const JobView& view, const Fact& refusal,
+                                                   const Finding& finding);
+  boost::asio::awaitable<void> Adopt(const JobView& view, UpstreamRecord record);
+  boost::asio::awaitable<void> RecordNotAccepted(const JobView& view, std::string note);
+  boost::asio::awaitable<void> Hold(const JobView& view, std::vector<std::string> candidates);
+  void WarnOfStrangers(const Pass& pass, const std::vector<UnboundAttempt>& rivals);
+
+  EngineContext& context_;
+  Signal wake_;
+  std::unordered_map<std::string, Waiting> waiting_;
+};
+
+}  // namespace lumaedit
