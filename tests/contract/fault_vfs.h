@@ -1,0 +1,23 @@
+// A SQLite file layer whose n-th change of a file fails: it stands for a disk that breaks or fills
+// up. It passes everything else on to the platform's own.
+#pragma once
+
+namespace lumaedit {
+
+class FaultVfs {
+ public:
+  enum class Kind { kBroken, kFull };
+
+  // The name to open the store with; registers the layer at the first call.
+  static const char* Name();
+
+  // From now on, counted from 1, change number `first` (a write, a sync, a truncation) and the
+  // `more` after it fail.
+  static void FailAt(int first, int more, Kind kind);
+  static void Heal();
+
+  // Changes since FailAt or Heal.
+  static int Changes();
+};
+
+}  // namespace lumaedit
