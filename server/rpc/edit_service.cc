@@ -1,0 +1,264 @@
+#include "server/rpc/edit_service.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/rpc/authenticators.h"
+#include "server/rpc/from_proto.h"
+#include "server/rpc/message_bytes.h"
+#include "server/rpc/page_token.h"
+#include "server/rpc/status_mapper.h"
+#include "server/rpc/to_proto.h"
+#include "server/rpc/watch_reactor.h"
+
+namespace lumaedit {
+namespace {
+
+// protocol.md section 8.
+constexpr int kUsualPageSize = 50;
+constexpr int kMostPageSize = 500;
+constexpr std::size_t kMostPageBytes = 1024 * 1024;
+
+// The age of a stream varies by a tenth either way, so that streams opened together do not all come
+// back together.
+constexpr double kAgeSpread = 0.1;
+
+absl::Status Malformed() {
+  return MakeError(absl::StatusCode::kInvalidArgument, ErrorReason::kMalformedMessage,
+                   "the request is not such a message, or a string in it is not UTF-8");
+}
+
+std::vector<Violation> CheckJobId(const std::string& job_id) {
+  if (!job_id.empty()) return {};
+  return {{"job_id", "is required"}};
+}
+
+// Takes part of a shared allowance until it is destroyed.
+class Allowance {
+ public:
+  Allowance(std::atomic<std::int64_t>& used, std::int64_t amount) : used_(&used), amount_(amount) {
+    total_ = used.fetch_add(amount) + amount;
+  }
+  Allowance(Allowance&& other) noexcept
+      : used_(std::exchange(other.used_, nullptr)), amount_(other.amount_), total_(other.total_) {}
+  Allowance& operator=(Allowance&&) = delete;
+  ~Allowance() {
+    if (used_ != nullptr) used_->fetch_sub(amount_);
+  }
+  std::int64_t total() const { return total_; }
+
+ private:
+  std::atomic<std::int64_t>* used_;
+  std::int64_t amount_;
+  std::int64_t total_;
+};
+
+v1::ListJobsResponse PageToProto(const SnapshotPage& page, const JobFilter& filter) {
+  v1::ListJobsResponse out;
+  std::size_t bytes = 0;
+  std::size_t shown = 0;
+  for (const JobSnapshot& snapshot : page.jobs) {
+    v1::Job job = JobToProto(snapshot);
+    bytes += job.ByteSizeLong();
+    if (shown > 0 && bytes > kMostPageBytes) break;
+    *out.add_jobs() = std::move(job);
+    ++shown;
+  }
+  if (shown > 0 && (page.has_more || shown < page.jobs.size())) {
+    const Job& last = page.jobs[shown - 1].job;
+    out.set_next_page_token(MakePageToken({last.create_time, last.id}, filter));
+  }
+  return out;
+}
+
+}  // namespace
+
+GrpcEditService::GrpcEditService(Deps deps, RpcSettings settings)
+    : deps_(deps),
+      settings_(settings),
+      streams_({settings.tick, settings.retry_spread, settings.watches_per_connection}, deps.clock,
+               deps.random) {}
+
+absl::StatusOr<CallerIdentity> GrpcEditService::Authenticate(
+    const grpc::CallbackServerContext& context) const {
+  return deps_.authenticator.Authenticate(PeerOf(context));
+}
+
+void GrpcEditService::Refuse(const Call& call, const absl::Status& status) {
+  if (IsHiddenFault(status)) {
+    deps_.log.Error("call_failed",
+                    {{"method", call.method}, {"error", std::string(status.message())}});
+  }
+  call.reactor->Finish(ToGrpcStatus(status));
+}
+
+template <typename Request, typename Handle>
+grpc::ServerUnaryReactor* GrpcEditService::Unary(const Call& call,
+                                                 const grpc::CallbackServerContext& context,
+                                                 const grpc::ByteBuffer& bytes, Handle handle) {
+  auto caller = Authenticate(context);
+  Request request;
+  if (!caller.ok()) {
+    Refuse(call, caller.status());
+  } else if (!ParseMessage(bytes, request)) {
+    Refuse(call, Malformed());
+  } else {
+    handle(*std::move(caller), std::move(request));
+  }
+  return call.reactor;
+}
+
+template <typename T, typename Convert>
+Reply<T> GrpcEditService::Answer(const Call& call, Convert convert) {
+  return Reply<T>([this, call, convert = std::move(convert)](absl::StatusOr<T> result) mutable {
+    if (!result.ok()) {
+      Refuse(call, result.status());
+      return;
+    }
+    *call.response = SerializeMessage(convert(*result));
+    call.reactor->Finish(grpc::Status::OK);
+  });
+}
+
+grpc::ServerUnaryReactor* GrpcEditService::SubmitEdit(grpc::CallbackServerContext* context,
+                                                      const grpc::ByteBuffer* request,
+                                                      grpc::ByteBuffer* response) {
+  const Call call{"SubmitEdit", context->DefaultReactor(), response};
+  Allowance allowance(submit_bytes_, static_cast<std::int64_t>(request->Length()));
+  if (allowance.total() > settings_.submit_bytes_in_flight) {
+    ErrorDetail detail;
+    detail.reason = ErrorReason::kOverloaded;
+    detail.retry_after = absl::Seconds(1);
+    Refuse(call, MakeError(absl::StatusCode::kResourceExhausted, std::move(detail),
+                           "too many submissions are waiting to be stored"));
+    return call.reactor;
+  }
+  return Unary<v1::SubmitEditRequest>(
+      call, *context, *request, [&](CallerIdentity caller, v1::SubmitEditRequest message) {
+        SubmitRequest submit = SubmitRequestFromProto(std::move(message), std::move(caller.caller));
+        if (auto violations = ValidateSubmit(submit, settings_.validation); !violations.empty()) {
+          Refuse(call, InvalidFields(std::move(violations)));
+          return;
+        }
+        deps_.jobs.Submit(std::move(submit),
+                          Answer<JobSnapshot>(call, [allowance = std::move(allowance)](
+                                                        const JobSnapshot& snapshot) {
+                            return JobToProto(snapshot);
+                          }));
+      });
+}
+
+grpc::ServerUnaryReactor* GrpcEditService::GetJob(grpc::CallbackServerContext* context,
+                                                  const grpc::ByteBuffer* request,
+                                                  grpc::ByteBuffer* response) {
+  const Call call{"GetJob", context->DefaultReactor(), response};
+  return Unary<v1::GetJobRequest>(
+      call, *context, *request, [&](CallerIdentity caller, v1::GetJobRequest message) {
+        if (auto violations = CheckJobId(message.job_id()); !violations.empty()) {
+          Refuse(call, InvalidFields(std::move(violations)));
+          return;
+        }
+        deps_.jobs.Get(std::move(caller.caller), message.job_id(),
+                       Answer<JobSnapshot>(call, JobToProto));
+      });
+}
+
+grpc::ServerUnaryReactor* GrpcEditService::ListJobs(grpc::CallbackServerContext* context,
+                                                    const grpc::ByteBuffer* request,
+                                                    grpc::ByteBuffer* response) {
+  const Call call{"ListJobs", context->DefaultReactor(), response};
+  return Unary<v1::ListJobsRequest>(
+      call, *context, *request, [&](CallerIdentity caller, v1::ListJobsRequest message) {
+        std::vector<Violation> violations;
+        if (message.page_size() < 0) violations.push_back({"page_size", "must be at least 0"});
+        std::vector<Violation> filter_violations;
+        JobFilter filter = JobFilterFromProto(message, filter_violations);
+        std::optional<JobCursor> after;
+        if (!message.page_token().empty()) {
+          after = ReadPageToken(message.page_token(), filter);
+          if (!after) {
+            violations.push_back(
+                {"page_token", "is malformed, or belongs to a list with another filter"});
+          }
+        }
+        violations.insert(violations.end(), filter_violations.begin(), filter_violations.end());
+        if (!violations.empty()) {
+          Refuse(call, InvalidFields(std::move(violations)));
+          return;
+        }
+        const int limit = message.page_size() == 0 ? kUsualPageSize
+                                                   : std::min(message.page_size(), kMostPageSize);
+        deps_.jobs.List(std::move(caller.caller), filter, std::move(after), limit,
+                        Answer<SnapshotPage>(call, [filter](const SnapshotPage& page) {
+                          return PageToProto(page, filter);
+                        }));
+      });
+}
+
+grpc::ServerUnaryReactor* GrpcEditService::CancelJob(grpc::CallbackServerContext* context,
+                                                     const grpc::ByteBuffer* request,
+                                                     grpc::ByteBuffer* response) {
+  const Call call{"CancelJob", context->DefaultReactor(), response};
+  return Unary<v1::CancelJobRequest>(
+      call, *context, *request, [&](CallerIdentity caller, v1::CancelJobRequest message) {
+        if (auto violations = CheckJobId(message.job_id()); !violations.empty()) {
+          Refuse(call, InvalidFields(std::move(violations)));
+          return;
+        }
+        const std::string actor = caller.caller;
+        deps_.jobs.Cancel(std::move(caller.caller), message.job_id(), actor,
+                          Answer<CancelAnswer>(call, CancelToProto));
+      });
+}
+
+absl::StatusOr<v1::WatchJobRequest> GrpcEditService::ParseWatch(
+    const grpc::ByteBuffer& bytes) const {
+  v1::WatchJobRequest message;
+  if (!ParseMessage(bytes, message)) return Malformed();
+  std::vector<Violation> violations = CheckJobId(message.job_id());
+  if (message.after_sequence() < 0) {
+    violations.push_back({"after_sequence", "must be at least 0"});
+  }
+  if (message.has_heartbeat_interval()) {
+    const absl::Duration interval = DurationFromProto(message.heartbeat_interval());
+    if (interval < settings_.least_heartbeat || interval > settings_.most_heartbeat) {
+      violations.push_back(
+          {"heartbeat_interval",
+           absl::StrCat("must be ", absl::FormatDuration(settings_.least_heartbeat), " to ",
+                        absl::FormatDuration(settings_.most_heartbeat))});
+    }
+  }
+  if (!violations.empty()) return InvalidFields(std::move(violations));
+  return message;
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::WatchJob(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+  auto caller = Authenticate(*context);
+  if (!caller.ok()) return new RefusedStream(caller.status());
+  auto message = ParseWatch(*request);
+  if (!message.ok()) return new RefusedStream(message.status());
+
+  WatchReactor::Request watch;
+  watch.caller = std::move(caller->caller);
+  watch.job_id = message->job_id();
+  watch.after_sequence = message->after_sequence();
+  watch.heartbeat = message->has_heartbeat_interval()
+                        ? DurationFromProto(message->heartbeat_interval())
+                        : settings_.usual_heartbeat;
+  watch.age = settings_.stream_age * (1.0 - kAgeSpread + 2.0 * kAgeSpread * deps_.random.Uniform());
+  watch.stalled_write = settings_.stalled_write;
+  auto reactor = std::make_shared<WatchReactor>(
+      WatchReactor::Deps{deps_.jobs, deps_.hub, streams_, deps_.clock, deps_.log}, std::move(watch),
+      context);
+  // The peer's address and port name the connection.
+  if (absl::Status added = streams_.Add(reactor, context->peer()); !added.ok()) {
+    return new RefusedStream(added);
+  }
+  reactor->Start();
+  return reactor.get();
+}
+
+}  // namespace lumaedit

@@ -1,0 +1,89 @@
+// The calls of lumaedit.v1.EditService, on gRPC's callback API.
+//
+// Owned by `app`, destroyed after the server. Handlers run on gRPC's threads and never block: they
+// authenticate, parse, validate and hand over to JobService, whose replies end the calls. Every
+// method is taken raw, because gRPC answers a message that protobuf refuses with UNIMPLEMENTED and
+// no text; parsed here it is INVALID_ARGUMENT kMalformedMessage.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "lumaedit/v1/edit_service.grpc.pb.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/random.h"
+#include "server/job/authenticator.h"
+#include "server/job/job_service.h"
+#include "server/job/watch_hub.h"
+#include "server/rpc/rpc_settings.h"
+#include "server/rpc/stream_registry.h"
+
+namespace lumaedit {
+
+using RawEditService = v1::EditService::WithRawCallbackMethod_SubmitEdit<
+    v1::EditService::WithRawCallbackMethod_GetJob<v1::EditService::WithRawCallbackMethod_ListJobs<
+        v1::EditService::WithRawCallbackMethod_WatchJob<
+            v1::EditService::WithRawCallbackMethod_CancelJob<v1::EditService::Service>>>>>;
+
+class GrpcEditService final : public RawEditService {
+ public:
+  struct Deps {
+    JobService& jobs;
+    WatchHub& hub;  // made with a TransitionEncoder
+    const Authenticator& authenticator;
+    Clock& clock;
+    Random& random;
+    Log& log;
+  };
+  GrpcEditService(Deps deps, RpcSettings settings);
+
+  // Ends every watch with UNAVAILABLE kDraining and refuses new ones. JobService::Drain refuses new
+  // submissions.
+  void DrainStreams() { streams_.Drain(); }
+
+  std::size_t open_streams() const { return streams_.size(); }
+
+  grpc::ServerUnaryReactor* SubmitEdit(grpc::CallbackServerContext* context,
+                                       const grpc::ByteBuffer* request,
+                                       grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context,
+                                   const grpc::ByteBuffer* request,
+                                   grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context,
+                                     const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
+                                      const grpc::ByteBuffer* request,
+                                      grpc::ByteBuffer* response) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchJob(grpc::CallbackServerContext* context,
+                                                       const grpc::ByteBuffer* request) override;
+
+ private:
+  // One unary call that is not finished yet.
+  struct Call {
+    const char* method;
+    grpc::ServerUnaryReactor* reactor;
+    grpc::ByteBuffer* response;
+  };
+
+  absl::StatusOr<CallerIdentity> Authenticate(const grpc::CallbackServerContext& context) const;
+  void Refuse(const Call& call, const absl::Status& status);
+  template <typename Request, typename Handle>
+  grpc::ServerUnaryReactor* Unary(const Call& call, const grpc::CallbackServerContext& context,
+                                  const grpc::ByteBuffer& bytes, Handle handle);
+  template <typename T, typename Convert>
+  Reply<T> Answer(const Call& call, Convert convert);
+  absl::StatusOr<v1::WatchJobRequest> ParseWatch(const grpc::ByteBuffer& bytes) const;
+
+  const Deps deps_;
+  const RpcSettings settings_;
+  std::atomic<std::int64_t> submit_bytes_ = 0;
+  StreamRegistry streams_;
+};
+
+}  // namespace lumaedit

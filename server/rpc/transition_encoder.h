@@ -1,0 +1,23 @@
+// Encodes a transition as the bytes of a WatchJobResponse, once for all who watch the job.
+// Stateless; any thread.
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include <memory>
+#include <string>
+
+#include "server/job/encoder.h"
+
+namespace lumaedit {
+
+class TransitionEncoder final : public Encoder {
+ public:
+  std::shared_ptr<const void> Encode(const std::string& job_id,
+                                     const Transition& transition) override;
+
+  // What Encode put into a feed's slot.
+  static std::shared_ptr<const grpc::ByteBuffer> Frame(const std::shared_ptr<const void>& encoded);
+};
+
+}  // namespace lumaedit
