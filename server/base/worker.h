@@ -70,15 +70,17 @@ boost::asio::awaitable<T> Offload(Worker& worker, Work work) {
   namespace asio = boost::asio;
   auto executor = co_await asio::this_coro::executor;
   auto result = std::make_shared<std::optional<T>>();
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
-      [&worker, executor, result, work = std::move(work)](auto handler) mutable {
-        worker.Post(
-            [executor, result, work = std::move(work), handler = std::move(handler)]() mutable {
-              result->emplace(work());
-              asio::post(executor, std::move(handler));
-            });
-      },
-      asio::use_awaitable);
+  // Named, and `work` behind a pointer: gcc 12 copies the bytes of a lambda that is a temporary of a
+  // co_await expression, which breaks short strings inside it.
+  auto kept = std::make_shared<Work>(std::move(work));
+  auto initiate = [&worker, executor, result, kept](auto handler) {
+    worker.Post([executor, result, kept, handler = std::move(handler)]() mutable {
+      result->emplace((*kept)());
+      asio::post(executor, std::move(handler));
+    });
+  };
+  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(std::move(initiate),
+                                                                        asio::use_awaitable);
   co_return std::move(**result);
 }
 

@@ -1,0 +1,494 @@
+#include "server/upstream/http_transport.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/crash_point.h"
+#include "server/upstream/http_connection.h"
+
+namespace lumaedit {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+
+namespace {
+
+using ErrorCode = boost::system::error_code;
+using Failure = std::optional<HttpFailure>;
+
+constexpr std::size_t kReadSize = 64 * 1024;
+constexpr int kMostInterimAnswers = 8;
+
+// Beast's parser of one answer, handing the body on without keeping it.
+class AnswerParser final : public http::basic_parser<false> {
+ public:
+  explicit AnswerParser(HttpSink& sink) : sink_(sink) { eager(true); }
+
+  const HttpHead& head() const { return head_; }
+  bool is_interim() const { return head_.status / 100 == 1; }
+  bool was_enough() const { return was_enough_; }
+  std::int64_t body_bytes() const { return body_bytes_; }
+
+ private:
+  void on_request_impl(http::verb, boost::beast::string_view, boost::beast::string_view, int,
+                       ErrorCode&) override {}
+  void on_response_impl(int status, boost::beast::string_view, int, ErrorCode&) override {
+    status_ = status;
+  }
+  void on_field_impl(http::field name, boost::beast::string_view, boost::beast::string_view value,
+                     ErrorCode&) override {
+    std::string text(value.data(), value.size());
+    if (name == http::field::content_type) head_.content_type = std::move(text);
+    if (name == http::field::content_encoding) head_.content_encoding = std::move(text);
+    if (name == http::field::retry_after) head_.retry_after = std::move(text);
+    if (name == http::field::date) head_.date = std::move(text);
+  }
+  void on_header_impl(ErrorCode& error) override {
+    head_.status = status_;
+    if (const auto length = content_length()) {
+      head_.content_length = static_cast<std::int64_t>(*length);
+    }
+    if (!is_interim() && !sink_.Head(head_)) StopHere(error);
+  }
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, ErrorCode&) override {}
+  std::size_t on_body_impl(boost::beast::string_view bytes, ErrorCode& error) override {
+    body_bytes_ += static_cast<std::int64_t>(bytes.size());
+    if (!sink_.Body({bytes.data(), bytes.size()})) StopHere(error);
+    return bytes.size();
+  }
+  void on_chunk_header_impl(std::uint64_t, boost::beast::string_view, ErrorCode&) override {}
+  std::size_t on_chunk_body_impl(std::uint64_t, boost::beast::string_view bytes,
+                                 ErrorCode& error) override {
+    return on_body_impl(bytes, error);
+  }
+  void on_finish_impl(ErrorCode&) override {}
+
+  void StopHere(ErrorCode& error) {
+    was_enough_ = true;
+    error = asio::error::operation_aborted;
+  }
+
+  HttpSink& sink_;
+  HttpHead head_;
+  int status_ = 0;
+  std::int64_t body_bytes_ = 0;
+  bool was_enough_ = false;
+};
+
+// Reads one answer off a connection, passing over interim ones (1xx).
+class AnswerReader {
+ public:
+  AnswerReader(HttpConnection& connection, std::uint32_t header_limit, std::int64_t body_limit,
+               HttpSink& sink, std::function<void()> on_bytes)
+      : connection_(connection),
+        header_limit_(header_limit),
+        body_limit_(static_cast<std::uint64_t>(body_limit)),
+        sink_(sink),
+        on_bytes_(std::move(on_bytes)) {}
+
+  asio::awaitable<Failure> Run() {
+    for (int interim = 0; interim <= kMostInterimAnswers; ++interim) {
+      parser_ = std::make_unique<AnswerParser>(sink_);
+      parser_->header_limit(header_limit_);
+      parser_->body_limit(body_limit_);
+      while (!parser_->is_done()) {
+        if (Failure failure = co_await Step(); failure || parser_->was_enough()) co_return failure;
+      }
+      if (!parser_->is_interim() || parser_->head().status == 101) break;
+      begun_ = buffer_.size() > 0;
+      on_bytes_();
+    }
+    if (parser_->is_interim()) {
+      co_return HttpFailure{.step = HttpStep::kRead, .text = "interim answers and no final one"};
+    }
+    co_return std::nullopt;
+  }
+
+  // Bytes came that were not of an interim answer, as far as can be told.
+  bool begun() const { return begun_; }
+  bool was_enough() const { return parser_->was_enough(); }
+  std::int64_t body_bytes() const { return parser_->body_bytes(); }
+  bool may_be_kept() const { return parser_->keep_alive() && buffer_.size() == 0; }
+
+ private:
+  // Parses what is there, else reads more.
+  asio::awaitable<Failure> Step() {
+    ErrorCode error;
+    if (buffer_.size() > 0) {
+      buffer_.consume(parser_->put(buffer_.data(), error));
+      if (parser_->was_enough() || parser_->is_done()) co_return std::nullopt;
+      if (error && error != http::error::need_more) {
+        co_return connection_.Failure(HttpStep::kRead, error);
+      }
+    }
+    const asio::mutable_buffer room = buffer_.prepare(kReadSize);
+    const HttpConnection::Moved moved = co_await connection_.Read(room.data(), room.size());
+    if (moved.error) co_return AtEnd(moved.error);
+    buffer_.commit(moved.size);
+    begun_ = true;
+    on_bytes_();
+    co_return std::nullopt;
+  }
+
+  // A body without a length ends with the connection. Many servers close without TLS's farewell;
+  // whether such a body is whole is seen by its JSON.
+  Failure AtEnd(const ErrorCode& end) {
+    const bool is_end = end == asio::error::eof || end == asio::ssl::error::stream_truncated;
+    ErrorCode error = end;
+    if (is_end && !connection_.is_late() && parser_->is_header_done() && parser_->need_eof()) {
+      error = {};
+      parser_->put_eof(error);
+      if (!error) return std::nullopt;
+    }
+    return connection_.Failure(HttpStep::kRead, error);
+  }
+
+  HttpConnection& connection_;
+  const std::uint32_t header_limit_;
+  const std::uint64_t body_limit_;
+  HttpSink& sink_;
+  const std::function<void()> on_bytes_;
+  boost::beast::flat_buffer buffer_;
+  std::unique_ptr<AnswerParser> parser_;
+  bool begun_ = false;
+};
+
+// What the reader and the writer of one POST share.
+struct PostExchange final : HttpSink {
+  PostExchange(std::shared_ptr<HttpConnection> c, const asio::any_io_executor& executor)
+      : connection(std::move(c)), changed(executor) {
+    changed.expires_at(std::chrono::steady_clock::time_point::max());
+  }
+
+  bool Head(const HttpHead& head) override {
+    result.head = head;
+    return true;
+  }
+  bool Body(std::string_view bytes) override {
+    result.body.append(bytes);
+    return true;
+  }
+  void Wake() { changed.cancel(); }
+
+  std::shared_ptr<HttpConnection> connection;
+  asio::steady_timer changed;
+  HttpPost result;
+  bool answering = false;  // an answer has begun
+  bool ended = false;      // it was read, or can no longer be
+};
+
+// Closes what a coroutine leaves behind, however it ends.
+class Closer {
+ public:
+  explicit Closer(std::shared_ptr<HttpConnection> connection)
+      : connection_(std::move(connection)) {}
+  Closer(const Closer&) = delete;
+  Closer& operator=(const Closer&) = delete;
+  ~Closer() {
+    if (connection_) connection_->Close();
+  }
+  void Keep() { connection_.reset(); }
+
+ private:
+  std::shared_ptr<HttpConnection> connection_;
+};
+
+asio::awaitable<void> ReadPostAnswer(std::shared_ptr<PostExchange> exchange, HttpOptions options) {
+  AnswerReader* self = nullptr;
+  AnswerReader reader(*exchange->connection, options.header_bytes_limit, options.answer_bytes_limit,
+                      *exchange, [&exchange, &self, &options] {
+                        const bool was_answering = exchange->answering;
+                        exchange->answering = self->begun();
+                        exchange->Wake();
+                        if (exchange->result.last_byte_given) return;
+                        if (exchange->answering && !was_answering) {
+                          exchange->connection->Limit(options.early_answer_limit);
+                        } else if (!exchange->answering) {
+                          exchange->connection->EndStep();
+                        }
+                      });
+  self = &reader;
+  Failure failure = co_await reader.Run();
+  exchange->result.failure = std::move(failure);
+  exchange->ended = true;
+  // A writer that waits for a peer who has stopped reading must not wait on.
+  if (!exchange->result.last_byte_given) exchange->connection->Close();
+  exchange->Wake();
+}
+
+asio::awaitable<void> AwaitEnd(PostExchange& exchange) {
+  while (!exchange.ended) {
+    co_await exchange.changed.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
+// True when the exchange is over before its time; waits while an answer is coming in.
+asio::awaitable<bool> IsAnsweredEarly(PostExchange& exchange) {
+  while (exchange.answering && !exchange.ended) {
+    co_await exchange.changed.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  co_return exchange.ended;
+}
+
+// Sends the header and all of the body but its last byte. Unset: it is out.
+asio::awaitable<Failure> SendAllButLastByte(PostExchange& exchange, const HttpOptions& options,
+                                            std::string head, HttpBody& body, char& last_byte) {
+  HttpConnection& connection = *exchange.connection;
+  std::string pending = std::move(head);
+  for (std::int64_t sent = 0; sent < body.size();) {
+    absl::StatusOr<std::string> slice = co_await body.Next();
+    if (!slice.ok()) {
+      co_return HttpFailure{.step = HttpStep::kBody, .text = std::string(slice.status().message())};
+    }
+    sent += static_cast<std::int64_t>(slice->size());
+    if (slice->empty() || sent > body.size()) {
+      co_return HttpFailure{.step = HttpStep::kBody, .text = "another length than announced"};
+    }
+    if (sent == body.size()) {
+      last_byte = slice->back();
+      slice->pop_back();
+    }
+    pending.append(*slice);
+    if (co_await IsAnsweredEarly(exchange)) co_return std::nullopt;
+    connection.Limit(options.write_limit);
+    const ErrorCode error = co_await connection.Write(pending);
+    if (error && !connection.is_late()) {
+      // The peer may have said why before it closed.
+      if (!exchange.ended) connection.Limit(options.early_answer_limit);
+      co_await AwaitEnd(exchange);
+      co_return std::nullopt;
+    }
+    if (error) co_return connection.Failure(HttpStep::kWrite, error);
+    if (!exchange.answering) connection.EndStep();
+    pending.clear();
+  }
+  co_return std::nullopt;
+}
+
+class TlsHttpTransport final : public HttpTransport {
+ public:
+  TlsHttpTransport(const asio::any_io_executor& executor, HttpOptions options, HttpTarget target,
+                   std::unique_ptr<asio::ssl::context> tls)
+      : executor_(executor),
+        options_(std::move(options)),
+        target_(std::move(target)),
+        tls_(std::move(tls)) {}
+
+  asio::awaitable<HttpRead> Get(std::string target, Secret key, HttpSink& sink) override;
+  asio::awaitable<HttpPost> Post(std::string target, Secret key, HttpBody& body,
+                                 LastByteGate& gate) override;
+
+ private:
+  struct Idle {
+    std::shared_ptr<HttpConnection> connection;
+    std::chrono::steady_clock::time_point until;
+  };
+
+  asio::awaitable<HttpRead> ReadOver(std::shared_ptr<HttpConnection> connection,
+                                     const std::string& request, HttpSink& sink, bool& begun);
+  std::shared_ptr<HttpConnection> MakeConnection() {
+    return std::make_shared<HttpConnection>(executor_, tls_.get());
+  }
+  std::shared_ptr<HttpConnection> TakeIdle();
+  void KeepIdle(std::shared_ptr<HttpConnection> connection);
+  std::string RequestHead(const char* method, const std::string& target, const Secret& key) const;
+
+  const asio::any_io_executor executor_;
+  const HttpOptions options_;
+  const HttpTarget target_;
+  const std::unique_ptr<asio::ssl::context> tls_;
+  std::vector<Idle> idle_;
+};
+
+std::string TlsHttpTransport::RequestHead(const char* method, const std::string& target,
+                                          const Secret& key) const {
+  return absl::StrCat(method, " ", target_.path, target, " HTTP/1.1\r\nHost: ", target_.host_header,
+                      "\r\nAuthorization: Bearer ", key.Reveal(),
+                      "\r\nUser-Agent: luma-edit-gateway\r\nAccept: application/json"
+                      "\r\nAccept-Encoding: identity\r\n");
+}
+
+bool IsHeaderText(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
+}
+
+HttpFailure UnfitKey() {
+  return HttpFailure{.step = HttpStep::kConnect, .text = "the key is empty or not printable"};
+}
+
+std::shared_ptr<HttpConnection> TlsHttpTransport::TakeIdle() {
+  const auto now = std::chrono::steady_clock::now();
+  while (!idle_.empty()) {
+    Idle idle = std::move(idle_.back());
+    idle_.pop_back();
+    if (idle.until > now && idle.connection->LooksAlive()) return idle.connection;
+    idle.connection->Close();
+  }
+  return nullptr;
+}
+
+void TlsHttpTransport::KeepIdle(std::shared_ptr<HttpConnection> connection) {
+  connection->NoLimits();
+  const auto now = std::chrono::steady_clock::now();
+  if (static_cast<int>(idle_.size()) >= options_.idle_connections) {
+    if (idle_.empty()) return;
+    idle_.front().connection->Close();
+    idle_.erase(idle_.begin());
+  }
+  idle_.push_back({std::move(connection), now + absl::ToChronoNanoseconds(options_.idle_limit)});
+}
+
+asio::awaitable<HttpRead> TlsHttpTransport::ReadOver(std::shared_ptr<HttpConnection> connection,
+                                                     const std::string& request, HttpSink& sink,
+                                                     bool& begun) {
+  struct Recorder final : HttpSink {
+    explicit Recorder(HttpSink& s) : next(s) {}
+    bool Head(const HttpHead& h) override {
+      head = h;
+      return next.Head(h);
+    }
+    bool Body(std::string_view bytes) override { return next.Body(bytes); }
+    HttpSink& next;
+    HttpHead head;
+  };
+  Closer closer(connection);
+  HttpRead read;
+  connection->Limit(options_.write_limit);
+  if (const ErrorCode error = co_await connection->Write(request)) {
+    read.failure = connection->Failure(HttpStep::kWrite, error);
+    co_return read;
+  }
+  connection->Limit(options_.first_byte_limit);
+  Recorder recorder(sink);
+  AnswerReader reader(*connection, options_.header_bytes_limit, options_.read_bytes_limit, recorder,
+                      [&] { connection->Limit(options_.pause_limit); });
+  read.failure = co_await reader.Run();
+  begun = reader.begun();
+  read.head = std::move(recorder.head);
+  read.body_bytes = reader.body_bytes();
+  read.was_enough = reader.was_enough();
+  if (!read.failure && !read.was_enough && reader.may_be_kept()) {
+    closer.Keep();
+    KeepIdle(std::move(connection));
+  }
+  co_return read;
+}
+
+asio::awaitable<HttpRead> TlsHttpTransport::Get(std::string target, Secret key, HttpSink& sink) {
+  HttpRead read;
+  if (!IsHeaderText(key.Reveal())) {
+    read.failure = UnfitKey();
+    co_return read;
+  }
+  const std::string request = RequestHead("GET", target, key) + "\r\n";
+  if (std::shared_ptr<HttpConnection> kept = TakeIdle()) {
+    kept->LimitWhole(options_.read_limit);
+    bool begun = false;
+    read = co_await ReadOver(kept, request, sink, begun);
+    const bool was_dead = read.failure && !begun && !read.failure->was_deadline;
+    if (!was_dead) co_return read;
+  }
+  read = HttpRead();
+  auto connection = MakeConnection();
+  connection->LimitWhole(options_.read_limit);
+  read.failure = co_await connection->Open(target_, options_);
+  if (read.failure) co_return read;
+  bool begun = false;
+  co_return co_await ReadOver(connection, request, sink, begun);
+}
+
+asio::awaitable<HttpPost> TlsHttpTransport::Post(std::string target, Secret key, HttpBody& body,
+                                                 LastByteGate& gate) {
+  HttpPost failed;
+  if (!IsHeaderText(key.Reveal())) {
+    failed.failure = UnfitKey();
+    co_return failed;
+  }
+  auto connection = MakeConnection();
+  Closer closer(connection);
+  connection->LimitWhole(options_.upload_limit);
+  failed.failure = co_await connection->Open(target_, options_);
+  if (failed.failure) co_return failed;
+
+  auto exchange = std::make_shared<PostExchange>(connection, executor_);
+  asio::co_spawn(executor_, ReadPostAnswer(exchange, options_), asio::detached);
+  std::string head = absl::StrCat(RequestHead("POST", target, key),
+                                  "Content-Type: application/json\r\nContent-Length: ", body.size(),
+                                  "\r\nConnection: close\r\n\r\n");
+  char last_byte = 0;
+  failed.failure =
+      co_await SendAllButLastByte(*exchange, options_, std::move(head), body, last_byte);
+  if (failed.failure) co_return failed;
+  if (co_await IsAnsweredEarly(*exchange)) co_return exchange->result;
+
+  CrashPoint("dispatch.body_sent");
+  const bool is_sealed = co_await gate.Seal();
+  if (co_await IsAnsweredEarly(*exchange)) co_return exchange->result;
+  if (!is_sealed || !gate.MayGiveLastByte()) {
+    failed.failure = HttpFailure{.step = HttpStep::kGate, .text = "the last byte was kept back"};
+    co_return failed;
+  }
+  exchange->result.last_byte_given = true;
+  gate.LastByteGiven();
+  connection->NoLimits();
+  connection->LimitWhole(options_.answer_limit);
+  const ErrorCode error = co_await connection->Write(std::string_view(&last_byte, 1));
+  CrashPoint("dispatch.last_byte");
+  if (error && !exchange->ended) connection->Limit(options_.early_answer_limit);
+  co_await AwaitEnd(*exchange);
+  if (!exchange->result.failure) CrashPoint("dispatch.answered");
+  co_return exchange->result;
+}
+
+}  // namespace
+
+std::string_view HttpStepName(HttpStep step) {
+  switch (step) {
+    case HttpStep::kResolve:
+      return "resolve";
+    case HttpStep::kConnect:
+      return "connect";
+    case HttpStep::kHandshake:
+      return "handshake";
+    case HttpStep::kCertificate:
+      return "certificate";
+    case HttpStep::kWrite:
+      return "write";
+    case HttpStep::kRead:
+      return "read";
+    case HttpStep::kBody:
+      return "body";
+    case HttpStep::kGate:
+      return "gate";
+  }
+  return "unknown";
+}
+
+std::string HttpFailure::ToString() const { return std::string(HttpStepName(step)) + ": " + text; }
+
+absl::StatusOr<std::unique_ptr<HttpTransport>> MakeHttpTransport(
+    const asio::any_io_executor& executor, HttpOptions options) {
+  absl::StatusOr<HttpTarget> target = ReadBaseUrl(options);
+  if (!target.ok()) return target.status();
+  std::unique_ptr<asio::ssl::context> tls;
+  if (target->tls) {
+    auto context = MakeTlsContext(options.ca_file);
+    if (!context.ok()) return context.status();
+    tls = *std::move(context);
+  }
+  return std::make_unique<TlsHttpTransport>(executor, std::move(options), *std::move(target),
+                                            std::move(tls));
+}
+
+}  // namespace lumaedit
