@@ -11,7 +11,7 @@ namespace lumaedit {
 namespace asio = boost::asio;
 
 TaskGroup::TaskGroup(const asio::any_io_executor& executor, Clock& clock, Log& log)
-    : executor_(executor), log_(log), ended_(executor, clock) {}
+    : executor_(executor), clock_(clock), log_(log), ended_(executor, clock) {}
 
 void TaskGroup::Spawn(std::string name, asio::awaitable<void> task, OnBug on_bug) {
   tasks_.emplace_front();
@@ -34,9 +34,9 @@ void TaskGroup::CancelAll() {
 }
 
 asio::awaitable<bool> TaskGroup::Join(absl::Duration timeout) {
-  const absl::Duration slice = absl::Milliseconds(50);
-  for (absl::Duration waited; !tasks_.empty() && waited < timeout; waited += slice) {
-    co_await ended_.WaitFor(std::min(slice, timeout - waited));
+  const absl::Duration until = clock_.Uptime() + timeout;
+  while (!tasks_.empty() && clock_.Uptime() < until) {
+    co_await ended_.WaitFor(until - clock_.Uptime());
   }
   co_return tasks_.empty();
 }

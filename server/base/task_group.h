@@ -44,6 +44,7 @@ class TaskGroup {
   void OnEnd(std::list<Task>::iterator task, const std::exception_ptr& error);
 
   const boost::asio::any_io_executor executor_;
+  Clock& clock_;
   Log& log_;
   std::list<Task> tasks_;
   Signal ended_;

@@ -70,8 +70,8 @@ boost::asio::awaitable<T> Offload(Worker& worker, Work work) {
   namespace asio = boost::asio;
   auto executor = co_await asio::this_coro::executor;
   auto result = std::make_shared<std::optional<T>>();
-  // Named, and `work` behind a pointer: gcc 12 copies the bytes of a lambda that is a temporary of a
-  // co_await expression, which breaks short strings inside it.
+  // Named, and `work` behind a pointer: gcc 12 copies the bytes of a lambda that is a temporary of
+  // a co_await expression, which breaks short strings inside it.
   auto kept = std::make_shared<Work>(std::move(work));
   auto initiate = [&worker, executor, result, kept](auto handler) {
     worker.Post([executor, result, kept, handler = std::move(handler)]() mutable {

@@ -24,6 +24,7 @@ struct AttemptDriver::Exchange {
   Attempt attempt;
   absl::Status seal_status = absl::UnknownError("not asked");
   bool sealed = false;
+  bool broken = false;                  // it ended by a bug
   std::optional<AttemptReport> report;  // set when it is over
   Signal progress;                      // sealed, or over
 };
@@ -37,7 +38,8 @@ class AttemptDriver::Gate final : public LastByteGate {
       exchange_.seal_status = absl::AbortedError("draining, or the lease is too short");
       co_return false;
     }
-    auto change = co_await Offload(context_.deps().store_worker, [this, lease = context_.lease()] {
+    const Lease lease = context_.lease();
+    auto change = co_await Offload(context_.deps().store_worker, [this, &lease] {
       return context_.deps().store.Seal(lease, exchange_.attempt);
     });
     exchange_.seal_status = change.status();
@@ -85,24 +87,29 @@ asio::awaitable<AttemptReport> AttemptDriver::Run(std::string job_id, int unsent
   exchange->attempt.model = request.model;
   exchange->attempt.fingerprint = PayloadFingerprint(request.payload);
 
-  // On a bug in there the job stays SUBMITTING in the store and is found again after a restart.
   context_.tasks().Spawn("post", Converse(exchange, std::move(request)),
                          [exchange](const std::string&) {
-                           exchange->report = AttemptReport{.unclear = true};
+                           exchange->broken = true;
                            exchange->progress.Notify();
                          });
-  while (!exchange->report && !exchange->sealed) {
+  while (!exchange->report && !exchange->sealed && !exchange->broken) {
     co_await exchange->progress.WaitFor(absl::Minutes(10));
   }
   const absl::Duration until = context_.clock().Uptime() + context_.settings().dispatch.answer_wait;
-  while (!exchange->report && context_.clock().Uptime() < until) {
+  while (!exchange->report && !exchange->broken && context_.clock().Uptime() < until) {
     co_await exchange->progress.WaitFor(until - context_.clock().Uptime());
   }
   if (exchange->report) co_return *exchange->report;
+  if (!exchange->sealed) {
+    co_return AttemptReport{.kind = AttemptReport::Kind::kNotSent,
+                            .wait = NextDelay(unsent_failures + 1, absl::ZeroDuration())};
+  }
 
   context_.log().Warning("post_answer_late",
                          {{"job", job_id}, {"attempt", exchange->attempt.number}});
-  co_await context_.Update(job_id, [](const JobView& now) { return DecideUnconfirmed(now); });
+  (co_await context_.Update(job_id, [](const JobView& now) {
+    return DecideUnconfirmed(now);
+  })).IgnoreError();
   co_return AttemptReport{.kind = AttemptReport::Kind::kNoAnswerYet, .unclear = true};
 }
 
@@ -111,8 +118,12 @@ asio::awaitable<void> AttemptDriver::Converse(std::shared_ptr<Exchange> exchange
   Gate gate(context_, *exchange);
   PostResult result = co_await context_.deps().upstream.Post(std::move(request), gate);
   context_.LearnDate(result.upstream_date);
-  exchange->report = exchange->sealed ? co_await Conclude(*exchange, std::move(result))
-                                      : co_await ConcludeUnsealed(*exchange, std::move(result));
+  // Not by ?: with two co_awaits, of which gcc 12 runs both.
+  if (exchange->sealed) {
+    exchange->report = co_await Conclude(*exchange, std::move(result));
+  } else {
+    exchange->report = co_await ConcludeUnsealed(*exchange, std::move(result));
+  }
   exchange->progress.Notify();
 }
 
@@ -129,7 +140,8 @@ asio::awaitable<AttemptReport> AttemptDriver::Conclude(Exchange& exchange, PostR
   }
   const absl::Time now = context_.clock().Now();
   fact.record_time = now;
-  co_await context_.RecordFact(exchange.job.id, exchange.attempt.number, fact, /*ended=*/true);
+  (co_await context_.RecordFact(exchange.job.id, exchange.attempt.number, fact, /*ended=*/true))
+      .IgnoreError();
   CrashPoint("dispatch.recorded");
 
   FactInput input;
@@ -137,7 +149,8 @@ asio::awaitable<AttemptReport> AttemptDriver::Conclude(Exchange& exchange, PostR
   input.most_refusals = context_.settings().dispatch.most_refusals;
   input.wait = NextDelay(exchange.job.refusals + 1, fact.retry_after);
   AttemptReport report{.kind = AttemptReport::Kind::kSettled};
-  if (fact.kind == FactKind::kNotAccepted) report.wait = fact.retry_after;
+  report.answered = fact.http_status != 0;
+  if (fact.kind == FactKind::kNotAccepted) report.hold = fact.retry_after;
   if (fact.kind == FactKind::kEveryoneRefused) {
     input.everyone = co_await AskAboutKey(fact.http_status);
     if (input.everyone == EveryoneMeaning::kPaused) {
@@ -172,6 +185,17 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
     report.wait = absl::Seconds(1);
     co_return report;
   }
+  if (absl::IsUnavailable(exchange.seal_status)) {
+    // The answer to the commit may have been lost: then the job is SUBMITTING and nobody's. The
+    // dispatcher sends one POST of a job at a time, so an attempt without facts is this one.
+    auto view = co_await context_.View(exchange.job.id);
+    if (view.ok() && view->job.state == JobState::kSubmitting && !view->attempts.empty() &&
+        view->attempts.back().facts.empty()) {
+      exchange.attempt = view->attempts.back();
+      result.last_byte_given = false;
+      co_return co_await Conclude(exchange, std::move(result));
+    }
+  }
   Fact& fact = result.fact;
   report.wait = NextDelay(exchange.unsent_failures + 1, fact.retry_after);
   switch (fact.kind) {
@@ -187,16 +211,17 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
     }
     case FactKind::kEditRefused: {
       const JobError error = fact.error.value_or(JobError{});
-      co_await context_.Update(
-          exchange.job.id, [error](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
-            if (view.job.state != JobState::kPending) return std::nullopt;
-            Decision decision;
-            decision.job = view.job;
-            Fail(decision.job, ErrorReason::kUpstreamRefused, error.message, false);
-            decision.job.error->upstream_code = error.upstream_code;
-            decision.job.error->upstream_message = error.upstream_message;
-            return decision;
-          });
+      EngineContext::OwnedDecide decide =
+          [error](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
+        if (view.job.state != JobState::kPending) return std::nullopt;
+        Decision decision;
+        decision.job = view.job;
+        Fail(decision.job, ErrorReason::kUpstreamRefused, error.message, false);
+        decision.job.error->upstream_code = error.upstream_code;
+        decision.job.error->upstream_message = error.upstream_message;
+        return decision;
+      };
+      (co_await context_.Update(exchange.job.id, std::move(decide))).IgnoreError();
       co_return AttemptReport{.kind = AttemptReport::Kind::kSettled};
     }
     case FactKind::kEveryoneRefused: {
@@ -205,18 +230,20 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
         report.kind = AttemptReport::Kind::kEveryoneRefused;
         co_return report;
       }
-      co_await context_.Update(exchange.job.id,
-                               [](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
-                                 if (view.job.state != JobState::kPending) return std::nullopt;
-                                 Decision decision;
-                                 decision.job = view.job;
-                                 Fail(decision.job, ErrorReason::kUpstreamNotEntitled,
-                                      "the upstream account may not make this edit", false);
-                                 return decision;
-                               });
+      (co_await context_.Update(exchange.job.id,
+                                [](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
+                                  if (view.job.state != JobState::kPending) return std::nullopt;
+                                  Decision decision;
+                                  decision.job = view.job;
+                                  Fail(decision.job, ErrorReason::kUpstreamNotEntitled,
+                                       "the upstream account may not make this edit", false);
+                                  return decision;
+                                }))
+          .IgnoreError();
       co_return AttemptReport{.kind = AttemptReport::Kind::kSettled};
     }
     case FactKind::kNotAccepted:
+      report.hold = fact.retry_after;
       co_return report;
     case FactKind::kRefusedInWords:
     case FactKind::kUnclear:

@@ -24,8 +24,10 @@ struct AttemptReport {
     kNoAnswerYet,      // UNCONFIRMED by time; the exchange goes on for the fact
   };
   Kind kind = Kind::kGone;
-  absl::Duration wait = absl::ZeroDuration();  // kNotSent; kSettled after a 429: until anyone sends
-  bool unclear = false;                        // kSettled: the job is UNCONFIRMED
+  absl::Duration wait = absl::ZeroDuration();  // until this job is tried again
+  absl::Duration hold = absl::ZeroDuration();  // a 429: until any job is
+  bool answered = false;                       // kSettled: the upstream said something
+  bool unclear = false;                        // the job is UNCONFIRMED
 };
 
 class AttemptDriver {

@@ -44,18 +44,6 @@ std::optional<Decision> Unconfirmed(const Job& job) {
 
 }  // namespace
 
-UpstreamStatus ReadStatusWord(std::string_view word) {
-  const std::string lower = absl::AsciiStrToLower(absl::string_view(word.data(), word.size()));
-  if (lower == "created" || lower == "queued" || lower == "dispatched") {
-    return UpstreamStatus::kQueued;
-  }
-  if (lower == "processing") return UpstreamStatus::kProcessing;
-  if (lower == "success") return UpstreamStatus::kSuccess;
-  if (lower == "failed") return UpstreamStatus::kFailed;
-  if (lower == "cancelled" || lower == "canceled") return UpstreamStatus::kCancelled;
-  return UpstreamStatus::kUnknown;
-}
-
 void Accept(Job& after, const std::string& account, const std::string& upstream_id,
             std::string_view status_word, const std::optional<Outcome>& outcome,
             const std::optional<JobError>& error, absl::Time now) {
@@ -166,10 +154,13 @@ std::optional<Decision> DecideOnFacts(const JobView& view, const FactInput& inpu
     }
     return decision;
   }
-  if (FindFact(newest, FactKind::kNotAccepted) != nullptr) {
+  if (const Fact* not_accepted = FindFact(newest, FactKind::kNotAccepted)) {
     Decision decision;
     decision.job = job;
-    ReturnToPending(decision.job, /*counts=*/true, input.wait, input.most_refusals, input.now);
+    // What the answer asked for counts from the answer, also where another process decides.
+    const absl::Duration asked = not_accepted->record_time + not_accepted->retry_after - input.now;
+    const absl::Duration wait = std::max(input.wait, std::min(asked, not_accepted->retry_after));
+    ReturnToPending(decision.job, /*counts=*/true, wait, input.most_refusals, input.now);
     return decision;
   }
   if (!newest.facts.empty()) return Unconfirmed(job);

@@ -10,9 +10,6 @@
 
 namespace lumaedit {
 
-// The upstream's word without regard to case (upstream.md section 3).
-UpstreamStatus ReadStatusWord(std::string_view word);
-
 // What an accepted job becomes when its record is first seen: `after` gets state, outcome, error,
 // charge, upstream word and accept_time. `after` is not accepted yet.
 void Accept(Job& after, const std::string& account, const std::string& upstream_id,

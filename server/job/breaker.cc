@@ -21,13 +21,19 @@ void Breaker::OnClear() {
 
 void Breaker::OnUnclear(absl::Duration now) {
   one_at_a_time_ = true;
-  if (++unclear_ < settings_.unclear_in_a_row) return;
-  HoldUntil(now + Doubled(settings_.unclear_first, pauses_++, settings_.most));
+  if (++unclear_ >= settings_.unclear_in_a_row) Pause(settings_.unclear_first, now);
 }
 
 void Breaker::OnEveryoneRefused(absl::Duration now) {
   one_at_a_time_ = true;
-  HoldUntil(now + Doubled(settings_.refused_first, pauses_++, settings_.most));
+  Pause(settings_.refused_first, now);
+}
+
+void Breaker::Pause(absl::Duration first, absl::Duration now) {
+  // Answers to what was in flight when the pause began are the same outage, not a failed probe.
+  if (now < paused_until_) return;
+  paused_until_ = now + Doubled(first, pauses_++, settings_.most);
+  HoldUntil(paused_until_);
 }
 
 void Breaker::HoldUntil(absl::Duration until) { hold_until_ = std::max(hold_until_, until); }
@@ -35,6 +41,7 @@ void Breaker::HoldUntil(absl::Duration until) { hold_until_ = std::max(hold_unti
 void Breaker::ForgetRefusal() {
   pauses_ = 0;
   hold_until_ = -absl::InfiniteDuration();
+  paused_until_ = -absl::InfiniteDuration();
 }
 
 }  // namespace lumaedit

@@ -16,7 +16,6 @@ class Breaker {
     absl::Duration refused_first = absl::Minutes(1);
     absl::Duration most = absl::Minutes(5);
   };
-  Breaker() = default;
   explicit Breaker(Settings settings) : settings_(settings) {}
 
   // A clear answer: a yes, a no to this edit, a rate limit.
@@ -35,11 +34,14 @@ class Breaker {
   absl::Duration hold_until() const { return hold_until_; }
 
  private:
+  void Pause(absl::Duration first, absl::Duration now);
+
   const Settings settings_;
   int unclear_ = 0;
   int pauses_ = 0;
   bool one_at_a_time_ = false;
   absl::Duration hold_until_ = -absl::InfiniteDuration();
+  absl::Duration paused_until_ = -absl::InfiniteDuration();
 };
 
 }  // namespace lumaedit

@@ -36,7 +36,9 @@ asio::awaitable<void> Dispatcher::Run() {
     Waiting waiting = waiting_.at(*next);
     last_caller_ = waiting.caller;
     Remove(*next);
-    context_.tasks().Spawn("send", Send(*next, waiting),
+    sending_.insert(*next);
+    // Taken here, not when the coroutine begins: this loop may choose again before that.
+    context_.tasks().Spawn("send", Send(*next, waiting, std::make_shared<CountedPlace>(in_flight_)),
                            [this, job_id = *next, waiting](const std::string&) {
                              OnReport(job_id, waiting,
                                       {.kind = AttemptReport::Kind::kNotSent,
@@ -83,7 +85,7 @@ void Dispatcher::Remove(const std::string& job_id) {
 std::optional<std::string> Dispatcher::Pick(absl::Duration now) {
   const auto first_ready = [&](const std::set<Place>& queue) -> std::optional<std::string> {
     for (const auto& [time, job_id] : queue) {
-      if (waiting_.at(job_id).not_before <= now) return job_id;
+      if (waiting_.at(job_id).not_before <= now && !sending_.contains(job_id)) return job_id;
     }
     return std::nullopt;
   };
@@ -119,28 +121,28 @@ void Dispatcher::ExpireOverdue(absl::Duration now) {
 }
 
 asio::awaitable<void> Dispatcher::FailUnstarted(std::string job_id) {
-  co_await context_.Update(job_id,
-                           [](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
-                             if (view.job.state != JobState::kPending) return std::nullopt;
-                             Decision decision;
-                             decision.job = view.job;
-                             Fail(decision.job, ErrorReason::kStartWithinExceeded,
-                                  "it could not be sent within start_within", true);
-                             return decision;
-                           });
+  (co_await context_.Update(job_id,
+                            [](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
+                              if (view.job.state != JobState::kPending) return std::nullopt;
+                              Decision decision;
+                              decision.job = view.job;
+                              Fail(decision.job, ErrorReason::kStartWithinExceeded,
+                                   "it could not be sent within start_within", true);
+                              return decision;
+                            }))
+      .IgnoreError();
 }
 
-asio::awaitable<void> Dispatcher::Send(std::string job_id, Waiting waiting) {
-  AttemptReport report;
-  {
-    CountedPlace place(in_flight_);
-    report = co_await driver_.Run(job_id, waiting.unsent_failures);
-  }
+asio::awaitable<void> Dispatcher::Send(std::string job_id, Waiting waiting,
+                                       std::shared_ptr<CountedPlace> place) {
+  const AttemptReport report = co_await driver_.Run(job_id, waiting.unsent_failures);
+  place.reset();
   OnReport(job_id, std::move(waiting), report);
 }
 
 void Dispatcher::OnReport(const std::string& job_id, Waiting waiting, const AttemptReport& report) {
   const absl::Duration now = context_.clock().Uptime();
+  sending_.erase(job_id);
   bool still_pending = false;
   switch (report.kind) {
     case AttemptReport::Kind::kGone:
@@ -161,12 +163,12 @@ void Dispatcher::OnReport(const std::string& job_id, Waiting waiting, const Atte
     case AttemptReport::Kind::kNoAnswerYet:
       if (report.unclear) {
         breaker_.OnUnclear(now);
-      } else {
+      } else if (report.answered) {
         breaker_.OnClear();
       }
-      if (report.wait > absl::ZeroDuration()) breaker_.HoldUntil(now + report.wait);
       break;
   }
+  if (report.hold > absl::ZeroDuration()) breaker_.HoldUntil(now + report.hold);
   // A job that went back to PENDING by a decision was added by that decision already.
   if (still_pending && !waiting_.contains(job_id)) {
     waiting.not_before = now + report.wait;

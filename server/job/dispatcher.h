@@ -6,6 +6,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -50,7 +51,8 @@ class Dispatcher {
   std::optional<std::string> Pick(absl::Duration now);
   absl::Duration NextWait(absl::Duration now) const;
   void ExpireOverdue(absl::Duration now);
-  boost::asio::awaitable<void> Send(std::string job_id, Waiting waiting);
+  boost::asio::awaitable<void> Send(std::string job_id, Waiting waiting,
+                                    std::shared_ptr<CountedPlace> place);
   void OnReport(const std::string& job_id, Waiting waiting, const AttemptReport& report);
   boost::asio::awaitable<void> FailUnstarted(std::string job_id);
 
@@ -60,6 +62,7 @@ class Dispatcher {
   Signal wake_;
   std::unordered_map<std::string, Waiting> waiting_;
   std::map<std::string, std::set<Place>> queues_;  // by caller; no empty ones
+  std::set<std::string> sending_;                  // one POST of a job at a time
   std::string last_caller_;
   int in_flight_ = 0;
 };

@@ -32,10 +32,11 @@ void EngineContext::SetLease(Lease lease, absl::Duration asked_at_uptime) {
 asio::awaitable<absl::StatusOr<Change>> EngineContext::Update(std::string job_id,
                                                               OwnedDecide decide) {
   for (int failures = 1;; ++failures) {
-    auto change = co_await Offload(
-        deps_.store_worker, [this, lease = lease_, &job_id, &decide]() -> absl::StatusOr<Change> {
-          return deps_.store.Update(job_id, &lease, decide);
-        });
+    const Lease lease = lease_;
+    auto change = co_await Offload(deps_.store_worker,
+                                   [this, &lease, &job_id, &decide]() -> absl::StatusOr<Change> {
+                                     return deps_.store.Update(job_id, &lease, decide);
+                                   });
     if (change.ok()) {
       Committed(*change);
       co_return change;
@@ -76,7 +77,11 @@ asio::awaitable<absl::Status> EngineContext::RecordFact(std::string job_id, int 
 }
 
 asio::awaitable<absl::StatusOr<JobView>> EngineContext::View(std::string job_id) {
-  co_return co_await Offload(deps_.store_worker, [&] { return deps_.store.View(job_id); });
+  for (int failures = 1;; ++failures) {
+    auto view = co_await Offload(deps_.store_worker, [&] { return deps_.store.View(job_id); });
+    if (!absl::IsUnavailable(view.status()) || draining_) co_return view;
+    co_await Pause(deps_, failures);
+  }
 }
 
 void EngineContext::Committed(const Change& change) {

@@ -64,7 +64,10 @@ class EngineContext {
   // --- Changing jobs ----------------------------------------------------------------------------
   // Fenced by the lease. Publishes the transition, then routes the job. `decide` is pure and owns
   // what it uses. While the store answers UNAVAILABLE it is asked again, with backoff, until the
-  // lease is lost or the engine stops; every other failure is returned.
+  // lease is lost or the engine stops; every other failure is logged and
+  // returned, so that who cannot do more may ignore it. Name a function that
+  // captures before the co_await: gcc 12 copies the bytes of a lambda that is a temporary of such
+  // an expression, which breaks what it captured.
   using OwnedDecide = std::function<absl::StatusOr<std::optional<Decision>>(const JobView&)>;
   boost::asio::awaitable<absl::StatusOr<Change>> Update(std::string job_id, OwnedDecide decide);
 
@@ -75,6 +78,7 @@ class EngineContext {
   // What follows every committed change: publish, log, route.
   void Committed(const Change& change);
 
+  // While the store answers UNAVAILABLE it is asked again, until the engine drains.
   boost::asio::awaitable<absl::StatusOr<JobView>> View(std::string job_id);
 
   // Who drives a job next is decided by its state; set once by JobEngine.

@@ -53,8 +53,8 @@ asio::awaitable<absl::Status> JobEngine::TakeOver() {
   context_.SetLease(*lease, asked);
   int jobs = 0;
   for (std::string after;;) {
-    auto page = co_await Offload(context_.deps().store_worker, [this, &after] {
-      return context_.deps().store.LiveJobs(context_.lease(), after, kTakeOverPage);
+    auto page = co_await Offload(context_.deps().store_worker, [this, &lease, &after] {
+      return context_.deps().store.LiveJobs(*lease, after, kTakeOverPage);
     });
     if (!page.ok()) co_return page.status();
     for (const LiveJob& live : *page) context_.tasks().Spawn("recover", Recover(live.id));
@@ -81,14 +81,20 @@ asio::awaitable<void> JobEngine::Recover(std::string job_id) {
   FactInput input;
   input.now = context_.clock().Now();
   input.most_refusals = context_.settings().dispatch.most_refusals;
-  co_await context_.Update(job_id,
-                           [input](const JobView& now) -> absl::StatusOr<std::optional<Decision>> {
-                             if (auto decision = DecideOnFacts(now, input)) return decision;
-                             return DecideUnconfirmed(now);
-                           });
+  (co_await context_.Update(job_id,
+                            [input](const JobView& now) -> absl::StatusOr<std::optional<Decision>> {
+                              if (auto decision = DecideOnFacts(now, input)) return decision;
+                              return DecideUnconfirmed(now);
+                            }))
+      .IgnoreError();
 }
 
 void JobEngine::Route(const Job& job, bool at_once) {
+  // What a store thread tells may be older than what the engine did meanwhile.
+  const auto known = routed_.try_emplace(job.id, job.sequence).first;
+  if (job.sequence < known->second) return;
+  known->second = job.sequence;
+  if (IsFinal(job.state)) routed_.erase(known);
   if (job.state == JobState::kPending) {
     dispatcher_.Add(job);
   } else {
@@ -117,8 +123,9 @@ asio::awaitable<void> JobEngine::KeepLease() {
     co_await lease_wake_.WaitFor(context_.settings().lease.renew_every);
     if (context_.draining()) break;
     const absl::Duration asked = context_.clock().Uptime();
+    const Lease held = context_.lease();
     auto lease = co_await Offload(context_.deps().store_worker,
-                                  [this] { return context_.deps().store.Renew(context_.lease()); });
+                                  [this, &held] { return context_.deps().store.Renew(held); });
     if (lease.ok()) {
       context_.SetLease(*lease, asked);
     } else if (absl::IsAborted(lease.status())) {
@@ -142,8 +149,9 @@ asio::awaitable<void> JobEngine::KeepHouse() {
     sources_due = context_.clock().Uptime() + kSourceInterval;
     bool all_kept = true;
     for (std::string after;;) {
-      auto page = co_await Offload(context_.deps().store_worker, [this, &after] {
-        return context_.deps().store.LiveJobs(context_.lease(), after, kTakeOverPage);
+      const Lease lease = context_.lease();
+      auto page = co_await Offload(context_.deps().store_worker, [this, &lease, &after] {
+        return context_.deps().store.LiveJobs(lease, after, kTakeOverPage);
       });
       all_kept = all_kept && page.ok();
       if (!page.ok()) break;
@@ -195,8 +203,9 @@ asio::awaitable<void> JobEngine::Stop() {
   if (!co_await context_.tasks().Join(kStopPatience)) {
     context_.log().Error("tasks_left", {{"count", static_cast<int>(context_.tasks().size())}});
   }
-  const absl::Status released = co_await Offload(context_.deps().store_worker, [this] {
-    return context_.deps().store.Release(context_.lease());
+  const Lease lease = context_.lease();
+  const absl::Status released = co_await Offload(context_.deps().store_worker, [this, &lease] {
+    return context_.deps().store.Release(lease);
   });
   if (!released.ok()) {
     context_.log().Warning("lease_not_released", {{"error", std::string(released.message())}});

@@ -7,6 +7,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
+#include <unordered_map>
 
 #include "absl/status/status.h"
 #include "server/job/dispatcher.h"
@@ -53,6 +54,7 @@ class JobEngine final : public JobListener {
   Dispatcher dispatcher_;
   Poller poller_;
   Reconciler reconciler_;
+  std::unordered_map<std::string, int> routed_;  // live jobs: the newest sequence that was routed
   Signal lease_wake_;
   Signal house_wake_;
 };

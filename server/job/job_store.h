@@ -153,6 +153,7 @@ class JobStore {
                                                               int limit) = 0;
 
   // Transitions of all the caller's jobs with change > after, in order, at most `limit`.
+  // OUT_OF_RANGE kTokenTooOld: some of them were purged.
   virtual absl::StatusOr<std::vector<JobTransition>> Changes(const std::string& caller,
                                                              std::int64_t after, int limit) = 0;
 

@@ -34,6 +34,7 @@ std::optional<Decision> DecideObservation(const Job& job, const Observation& see
   decision.job = job;
   Job& after = decision.job;
   after.upstream_status = seen.record.status_word;
+  after.unreachable = false;
   if (after.upstream_status != job.upstream_status) after.change_time = seen.not_after;
 
   switch (seen.record.status) {
@@ -57,7 +58,8 @@ std::optional<Decision> DecideObservation(const Job& job, const Observation& see
       after.state = JobState::kCancelled;
       break;
   }
-  if (after.state == job.state && after.upstream_status == job.upstream_status) {
+  if (after.state == job.state && after.upstream_status == job.upstream_status &&
+      !job.unreachable) {
     return std::nullopt;
   }
   after.charge.state = ChargeFor(after.state, /*accepted=*/true, after.error);

@@ -6,6 +6,7 @@
 #include "server/base/crash_point.h"
 #include "server/job/observation_rules.h"
 #include "server/job/payload.h"
+#include "server/job/state_rules.h"
 
 namespace lumaedit {
 
@@ -41,9 +42,11 @@ asio::awaitable<void> Poller::Run() {
     due_.erase(due_.begin());
     live_.at(job_id).asking = true;
     next_slot_ = std::max(next_slot_, now) + absl::Seconds(1) / settings.requests_per_second;
-    context_.tasks().Spawn("poll", Ask(job_id), [this, job_id](const std::string&) {
-      Reschedule(job_id, context_.settings().poll.old_interval);
-    });
+    auto place = std::make_shared<CountedPlace>(in_flight_);
+    context_.tasks().Spawn("poll", Ask(job_id, std::move(place)),
+                           [this, job_id](const std::string&) {
+                             Reschedule(job_id, context_.settings().poll.old_interval);
+                           });
   }
 }
 
@@ -81,6 +84,8 @@ void Poller::Schedule(Live& live, const std::string& job_id, absl::Duration due)
   due_.insert({due, job_id});
   LiveInfo info;
   info.last_poll_time = live.last_poll;
+  info.stalled =
+      IsStalled(live.job, context_.settings().poll.stalled_after, context_.clock().Now());
   info.next_poll_time = context_.clock().Now() + (due - context_.clock().Uptime());
   context_.deps().board.Set(job_id, info);
   wake_.Notify();
@@ -103,11 +108,13 @@ void Poller::Reschedule(const std::string& job_id, absl::Duration at_least) {
   Schedule(live, job_id, std::min(now + wait, std::max(live.deadline, now + settings.first)));
 }
 
-asio::awaitable<void> Poller::Ask(std::string job_id) {
-  CountedPlace place(in_flight_);
+asio::awaitable<void> Poller::Ask(std::string job_id,
+                                  [[maybe_unused]] std::shared_ptr<CountedPlace> place) {
   const auto found = live_.find(job_id);
   if (found == live_.end()) co_return;
   const std::string upstream_id = found->second.job.upstream_id;
+  const bool other_account =
+      found->second.job.upstream_account != context_.deps().upstream.Account();
   const absl::Time before =
       IsSet(found->second.last_poll) ? found->second.last_poll : found->second.job.accept_time;
   GetResult answer = co_await context_.deps().upstream.Get(upstream_id);
@@ -134,9 +141,13 @@ asio::awaitable<void> Poller::Ask(std::string job_id) {
   if (record) {
     co_await Judge(job_id, *std::move(record), before, context_.clock().Now());
   }
+  const bool unreachable = !record && other_account;
+  if (unreachable) co_await MarkUnreachable(job_id);
   if (const auto it = live_.find(job_id);
-      it != live_.end() && context_.clock().Uptime() >= it->second.deadline) {
-    co_await context_.Update(job_id, [](const JobView& view) { return DecideExpiry(view.job); });
+      it != live_.end() && !unreachable && context_.clock().Uptime() >= it->second.deadline) {
+    (co_await context_.Update(job_id, [](const JobView& view) {
+      return DecideExpiry(view.job);
+    })).IgnoreError();
   }
   Reschedule(job_id, answer.failure == ReadFailure::kKeyRefused
                          ? context_.settings().poll.old_interval
@@ -152,10 +163,26 @@ asio::awaitable<void> Poller::Judge(std::string job_id, UpstreamRecord record, a
   const Observation seen{std::move(record), before, now};
   // Judged in memory first: nothing new costs no transaction.
   if (!DecideObservation(it->second.job, seen, output_wait)) co_return;
-  auto change = co_await context_.Update(job_id, [seen, output_wait](const JobView& view) {
+  EngineContext::OwnedDecide decide = [seen, output_wait](const JobView& view) {
     return DecideObservation(view.job, seen, output_wait);
-  });
+  };
+  auto change = co_await context_.Update(job_id, std::move(decide));
   if (change.ok()) CrashPoint("poll.committed");
+}
+
+asio::awaitable<void> Poller::MarkUnreachable(std::string job_id) {
+  const auto it = live_.find(job_id);
+  if (it == live_.end() || it->second.job.unreachable) co_return;
+  context_.log().Error("job_unreachable", {{"job", job_id}});
+  (co_await context_.Update(job_id,
+                            [](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
+                              if (!IsRunning(view.job.state)) return std::nullopt;
+                              Decision decision;
+                              decision.job = view.job;
+                              decision.job.unreachable = true;
+                              return decision;
+                            }))
+      .IgnoreError();
 }
 
 asio::awaitable<std::optional<UpstreamRecord>> Poller::FindInList(std::string upstream_id) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <memory>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -41,7 +42,9 @@ class Poller {
     bool asking = false;
   };
 
-  boost::asio::awaitable<void> Ask(std::string job_id);
+  boost::asio::awaitable<void> Ask(std::string job_id, std::shared_ptr<CountedPlace> place);
+  // A record that a key of another account does not see says nothing about the job.
+  boost::asio::awaitable<void> MarkUnreachable(std::string job_id);
   boost::asio::awaitable<void> Judge(std::string job_id, UpstreamRecord record, absl::Time before,
                                      absl::Time now);
   boost::asio::awaitable<std::optional<UpstreamRecord>> FindInList(std::string upstream_id);

@@ -99,6 +99,12 @@ asio::awaitable<void> Reconciler::RunPass(std::vector<std::string> job_ids) {
     if (!view.ok()) continue;
     if (!co_await StillOpen(*view)) continue;
     const Attempt& attempt = view->attempts.back();
+    if (attempt.account != account) {
+      // Another account's list says nothing about it, neither that it exists nor that it does not.
+      context_.log().Error("job_unreachable", {{"job", job_id}});
+      co_await HoldWhenOver(*view, Pass{}, {});
+      continue;
+    }
     from = std::min(
         from, WindowOf(attempt, context_.upstream_time(), context_.settings().reconcile).from);
     open.push_back(*std::move(view));
@@ -166,7 +172,8 @@ asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from)
       }
       if (seen.insert(record.id).second) records.push_back(std::move(record));
     }
-    const bool past_window = in_order && newest_allowed < from;
+    // Whole seconds: a record of 10.9 s reads 10.
+    const bool past_window = in_order && newest_allowed + absl::Seconds(1) <= from;
     const bool at_end =
         answer.has_more ? !*answer.has_more : count < static_cast<std::size_t>(query.limit);
     pass.complete = past_window || at_end;
@@ -206,13 +213,19 @@ asio::awaitable<void> Reconciler::Judge(JobView view, const Pass& pass,
       co_await Adopt(view, *finding.record);
     }
   }
+  co_await HoldWhenOver(view, pass, finding.candidate_ids);
+}
+
+asio::awaitable<void> Reconciler::HoldWhenOver(const JobView& view, const Pass& pass,
+                                               std::vector<std::string> candidates) {
   const auto it = waiting_.find(view.job.id);
   if (it == waiting_.end()) co_return;  // settled
-  const bool window_over = context_.clock().Uptime() - it->second.since >= settings.confirm_window;
+  const bool window_over =
+      context_.clock().Uptime() - it->second.since >= context_.settings().reconcile.confirm_window;
   const bool first_hold = it->second.state == JobState::kUnconfirmed && window_over;
   const bool new_candidates = it->second.state == JobState::kHeld && pass.complete &&
-                              finding.candidate_ids != view.job.candidate_upstream_ids;
-  if (first_hold || new_candidates) co_await Hold(view, finding.candidate_ids);
+                              candidates != view.job.candidate_upstream_ids;
+  if (first_hold || new_candidates) co_await Hold(view, std::move(candidates));
 }
 
 bool Reconciler::MayJudgeAbsence(const std::string& job_id, const Attempt& attempt,
@@ -261,21 +274,21 @@ asio::awaitable<void> Reconciler::Adopt(const JobView& view, UpstreamRecord reco
   const std::string job_id = view.job.id;
   const std::string upstream_id = record.id;
   if (record.outcome) record.outcome->read_time = now;
-  auto change = co_await context_.Update(
-      job_id,
+  EngineContext::OwnedDecide decide =
       [attempt, now, record = std::move(record)](
           const JobView& current) -> absl::StatusOr<std::optional<Decision>> {
-        const JobState state = current.job.state;
-        if (state != JobState::kUnconfirmed && state != JobState::kHeld) return std::nullopt;
-        Decision decision;
-        decision.job = current.job;
-        Accept(decision.job, attempt.account, record.id, record.status_word, record.outcome,
-               record.error, now);
-        decision.bind_attempt = attempt.number;
-        decision.not_before = attempt.seal_time;
-        decision.not_after = now;
-        return decision;
-      });
+    const JobState state = current.job.state;
+    if (state != JobState::kUnconfirmed && state != JobState::kHeld) return std::nullopt;
+    Decision decision;
+    decision.job = current.job;
+    Accept(decision.job, attempt.account, record.id, record.status_word, record.outcome,
+           record.error, now);
+    decision.bind_attempt = attempt.number;
+    decision.not_before = attempt.seal_time;
+    decision.not_after = now;
+    return decision;
+  };
+  auto change = co_await context_.Update(job_id, std::move(decide));
   if (change.ok()) {
     CrashPoint("reconcile.adopted");
     context_.log().Info("record_adopted", {{"job", job_id}, {"upstream_id", upstream_id}});
@@ -291,30 +304,34 @@ asio::awaitable<void> Reconciler::RecordNotAccepted(const JobView& view, std::st
   fact.record_time = context_.clock().Now();
   fact.note = std::move(note);
   const absl::Status recorded =
-      co_await context_.RecordFact(view.job.id, view.attempts.back().number, fact, /*ended=*/false);
+      (co_await context_.RecordFact(view.job.id, view.attempts.back().number, fact,
+                                    /*ended=*/false))
+          .IgnoreError();
   if (!recorded.ok()) co_return;
   FactInput input;
   input.now = fact.record_time;
   input.most_refusals = context_.settings().dispatch.most_refusals;
   input.wait = BackoffDelay(context_.settings().dispatch.retry, view.job.refusals + 1,
                             context_.deps().random);
-  co_await context_.Update(view.job.id,
-                           [input](const JobView& now) { return DecideOnFacts(now, input); });
+  (co_await context_.Update(view.job.id, [input](const JobView& now) {
+    return DecideOnFacts(now, input);
+  })).IgnoreError();
 }
 
 asio::awaitable<void> Reconciler::Hold(const JobView& view, std::vector<std::string> candidates) {
   const bool first = view.job.state == JobState::kUnconfirmed;
-  auto change = co_await context_.Update(
-      view.job.id, [candidates](const JobView& now) -> absl::StatusOr<std::optional<Decision>> {
-        const JobState state = now.job.state;
-        if (state != JobState::kUnconfirmed && state != JobState::kHeld) return std::nullopt;
-        Decision decision;
-        decision.job = now.job;
-        decision.job.state = JobState::kHeld;
-        decision.job.charge.state = ChargeState::kUncertain;
-        decision.job.candidate_upstream_ids = candidates;
-        return decision;
-      });
+  EngineContext::OwnedDecide decide =
+      [candidates](const JobView& now) -> absl::StatusOr<std::optional<Decision>> {
+    const JobState state = now.job.state;
+    if (state != JobState::kUnconfirmed && state != JobState::kHeld) return std::nullopt;
+    Decision decision;
+    decision.job = now.job;
+    decision.job.state = JobState::kHeld;
+    decision.job.charge.state = ChargeState::kUncertain;
+    decision.job.candidate_upstream_ids = candidates;
+    return decision;
+  };
+  auto change = co_await context_.Update(view.job.id, std::move(decide));
   if (first && change.ok() && change->job.state == JobState::kHeld) {
     context_.log().Error(
         "job_held", {{"job", view.job.id}, {"candidates", static_cast<int>(candidates.size())}});

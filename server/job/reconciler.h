@@ -43,6 +43,9 @@ class Reconciler {
   boost::asio::awaitable<void> RunPass(std::vector<std::string> job_ids);
   // False: the facts settled it, or the job is no longer in doubt.
   boost::asio::awaitable<bool> StillOpen(const JobView& view);
+  // The window is over and the job is still UNCONFIRMED: HELD.
+  boost::asio::awaitable<void> HoldWhenOver(const JobView& view, const Pass& pass,
+                                            std::vector<std::string> candidates);
   boost::asio::awaitable<Pass> ReadList(std::string account, absl::Time from);
   boost::asio::awaitable<void> Judge(JobView view, const Pass& pass,
                                      const std::vector<UnboundAttempt>& rivals);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -25,6 +26,9 @@ enum class UpstreamStatus {
   kFailed,
   kCancelled,
 };
+
+// Without regard to case; `canceled` is `cancelled`; other words are kUnknown.
+UpstreamStatus ReadStatusWord(std::string_view word);
 
 struct UpstreamRecord {
   std::string id;
