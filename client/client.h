@@ -1,0 +1,97 @@
+// The client library of the Luma Edit Gateway: submit an edit once, and hear of every transition.
+//
+//   auto client = Client::Create({.connection = {.address = "127.0.0.1:8443"}});
+//   auto job = (*client)->Submit(request);
+//   auto end = (*client)->Watch(job->id(), 0, [](const v1::Transition& t) {
+//     std::cout << StateName(t.state()) << "\n";
+//     return WatchStep::kGoOn;
+//   });
+//
+// A Client is made once for a process and may be used from any number of threads. Its calls block
+// the calling thread; each can be ended early through its std::stop_token, from any thread, and
+// then returns promptly with CANCELLED. A Client must outlive its calls.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "absl/time/time.h"
+#include "client/backoff.h"
+#include "client/connection.h"
+#include "client/result.h"
+#include "client/watch.h"
+#include "lumaedit/v1/edit_service.pb.h"
+
+namespace lumaedit::client {
+
+struct ClientOptions {
+  ConnectionOptions connection;
+
+  // The limit of one try of a unary call. A try that exceeds it counts as lost, and is made again.
+  absl::Duration attempt_timeout = absl::Seconds(10);
+
+  // The waits between the tries of a unary call.
+  BackoffOptions backoff;
+};
+
+// What differs from call to call.
+struct CallOptions {
+  // The limit of the whole call, all tries together. Against a gateway that has never answered,
+  // ConnectionOptions::connect_timeout holds when it is shorter.
+  absl::Duration timeout = absl::Seconds(30);
+
+  // Ends the call early.
+  std::stop_token stop;
+
+  // Told before each wait: why the last try failed, and how long until the next. Called on the
+  // calling thread. May be empty.
+  std::function<void(const ClientError& error, absl::Duration wait)> on_retry;
+};
+
+class Client {
+ public:
+  // Reads the TLS files; connects on the first call. INVALID_ARGUMENT when a file cannot
+  // be read.
+  static Result<std::unique_ptr<Client>> Create(const ClientOptions& options);
+
+  // Submits an edit and returns its Job, which is durable from then on.
+  //
+  // A lost call (UNAVAILABLE, DEADLINE_EXCEEDED, a broken connection) is repeated with the same
+  // request_id, so that it makes one job and is billed at most once. An empty request_id is filled
+  // with a new UUID; a caller who may want to repeat after this call has given up, or after a
+  // crash, sets its own (NewRequestId) and keeps it.
+  //
+  // Errors: INVALID_ARGUMENT with the violations; ALREADY_EXISTS REQUEST_ID_REUSED when the id was
+  // used for another edit; FAILED_PRECONDITION or RESOURCE_EXHAUSTED when price or budget forbid
+  // it; UNAVAILABLE or DEADLINE_EXCEEDED when no answer came in time: the edit may then be accepted
+  // or not, and repeating it with the same request_id is the way to know.
+  Result<v1::Job> Submit(v1::SubmitEditRequest request, const CallOptions& options = {});
+
+  // The job as it is now. NOT_FOUND also for another caller's job.
+  Result<v1::Job> Get(const std::string& job_id, const CallOptions& options = {});
+
+  // One page, newest first.
+  Result<v1::ListJobsResponse> List(const v1::ListJobsRequest& request,
+                                    const CallOptions& options = {});
+
+  // Asks for the job's end, and says what happens to the money. A repeat answers with the first
+  // result, so lost calls are repeated here too.
+  Result<v1::CancelJobResponse> Cancel(const std::string& job_id, const CallOptions& options = {});
+
+  // Delivers every transition after `after_sequence` (0 = from the first) to `on_transition`, in
+  // order, each once, and returns after the final one. Blocks; see watch.h for how it resumes,
+  // which errors end it, and what else it can tell.
+  Result<WatchEnd> Watch(const std::string& job_id, std::int32_t after_sequence,
+                         const TransitionCallback& on_transition, const WatchOptions& options = {});
+
+ private:
+  Client(const ClientOptions& options, std::shared_ptr<Connection> connection);
+
+  const ClientOptions options_;
+  const std::shared_ptr<Connection> connection_;
+};
+
+}  // namespace lumaedit::client
