@@ -177,7 +177,9 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
   if (absl::IsFailedPrecondition(exchange.seal_status)) co_return AttemptReport{};
   if (absl::IsAlreadyExists(exchange.seal_status)) {
     report.kind = AttemptReport::Kind::kEqualPayload;
-    report.wait = context_.settings().dispatch.equal_payload_wait;
+    // Each try uploads the whole body: less often the longer the other one stays in doubt.
+    report.wait = context_.settings().dispatch.equal_payload_wait *
+                  (1 << std::min(exchange.unsent_failures, 5));
     co_return report;
   }
   if (absl::IsAborted(exchange.seal_status)) {

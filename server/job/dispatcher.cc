@@ -148,10 +148,10 @@ void Dispatcher::OnReport(const std::string& job_id, Waiting waiting, const Atte
     case AttemptReport::Kind::kGone:
       break;
     case AttemptReport::Kind::kNotSent:
+    case AttemptReport::Kind::kEqualPayload:
       ++waiting.unsent_failures;
       still_pending = true;
       break;
-    case AttemptReport::Kind::kEqualPayload:
     case AttemptReport::Kind::kLeaseShort:
       still_pending = true;
       break;

@@ -14,17 +14,32 @@ Window WindowOf(const Attempt& attempt, const UpstreamTime& time,
           EndOf(attempt, settings.longest_attempt) + offset + settings.visibility + doubt};
 }
 
-bool Fits(const UpstreamRecord& record, const Attempt& attempt, const UpstreamTime& time,
-          const ReconcileSettings& settings) {
+Window WidestWindowOf(const Attempt& attempt, const UpstreamTime& time,
+                      const ReconcileSettings& settings) {
+  const absl::Duration offset = time.offset.value_or(absl::ZeroDuration());
+  const absl::Duration doubt = settings.clock_doubt_unlearned;
+  return {attempt.seal_time + std::min(offset, absl::ZeroDuration()) - doubt,
+          EndOf(attempt, settings.longest_attempt) + std::max(offset, absl::ZeroDuration()) +
+              settings.visibility + doubt};
+}
+
+namespace {
+
+bool FitsIn(const Window& window, const UpstreamRecord& record, const Attempt& attempt) {
   if (!record.model.empty() && record.model != attempt.model) return false;
-  if (IsSet(record.created_at)) {
-    const Window window = WindowOf(attempt, time, settings);
-    // The upstream counts whole seconds: a record of 10.9 s reads 10.
-    if (record.created_at + absl::Seconds(1) <= window.from || record.created_at > window.to) {
-      return false;
-    }
+  // The upstream counts whole seconds: a record of 10.9 s reads 10.
+  if (IsSet(record.created_at) &&
+      (record.created_at + absl::Seconds(1) <= window.from || record.created_at > window.to)) {
+    return false;
   }
   return record.echo_is_empty || PayloadFingerprint(record.echo) == attempt.fingerprint;
+}
+
+}  // namespace
+
+bool Fits(const UpstreamRecord& record, const Attempt& attempt, const UpstreamTime& time,
+          const ReconcileSettings& settings) {
+  return FitsIn(WindowOf(attempt, time, settings), record, attempt);
 }
 
 bool VisibilityOver(const Attempt& attempt, const UpstreamTime& time,
@@ -38,18 +53,19 @@ Finding FindRecord(const Pass& pass, const Attempt& attempt,
                    const ReconcileSettings& settings) {
   Finding finding;
   std::vector<const UpstreamRecord*> fitting;
+  const Window widest = WidestWindowOf(attempt, time, settings);
   for (const UpstreamRecord& record : pass.unowned) {
-    if (!Fits(record, attempt, time, settings)) continue;
-    fitting.push_back(&record);
+    if (!FitsIn(widest, record, attempt)) continue;
     finding.candidate_ids.push_back(record.id);
+    if (Fits(record, attempt, time, settings)) fitting.push_back(&record);
   }
   if (!pass.complete) return finding;
-  if (fitting.empty()) {
+  if (finding.candidate_ids.empty()) {
     finding.kind = FindingKind::kNothing;
     return finding;
   }
   finding.kind = FindingKind::kAmbiguous;
-  if (fitting.size() > 1 || fitting.front()->echo_is_empty) return finding;
+  if (fitting.size() != 1 || fitting.front()->echo_is_empty) return finding;
   const UpstreamRecord& record = *fitting.front();
   const bool has_rival =
       std::any_of(rivals.begin(), rivals.end(), [&](const UnboundAttempt& rival) {

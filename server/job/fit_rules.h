@@ -35,6 +35,11 @@ struct Window {
 Window WindowOf(const Attempt& attempt, const UpstreamTime& time,
                 const ReconcileSettings& settings);
 
+// The widest one: whether or not the upstream's clock was learned well. What lies in it is not
+// absent, so a wrong clock can put off an adoption but never lets a POST be repeated.
+Window WidestWindowOf(const Attempt& attempt, const UpstreamTime& time,
+                      const ReconcileSettings& settings);
+
 // Does the record fit the attempt? An empty echo and a missing time fit.
 bool Fits(const UpstreamRecord& record, const Attempt& attempt, const UpstreamTime& time,
           const ReconcileSettings& settings);
@@ -50,7 +55,7 @@ enum class FindingKind {
 struct Finding {
   FindingKind kind = FindingKind::kProvesNothing;
   std::optional<UpstreamRecord> record;    // kAdopt, kNotYet
-  std::vector<std::string> candidate_ids;  // of all records that fit
+  std::vector<std::string> candidate_ids;  // of all records that fit, also in the widest window
 };
 
 // What `pass` says of `attempt`; `rivals` are all unbound attempts of the account.

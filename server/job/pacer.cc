@@ -23,19 +23,19 @@ void Pacer::OnSent(absl::Duration now) {
 void Pacer::OnLimited(const std::optional<RateLimit>& limit, absl::Duration wait,
                       absl::Duration now) {
   wait_until_ = std::max(wait_until_, now + wait);
-  if (!limit || limit->requests < 1 || limit->requests > kMostRequests ||
+  if (!limit || limit->limit < 1 || limit->limit > kMostRequests ||
       limit->interval <= absl::ZeroDuration() || limit->interval > absl::Hours(1)) {
     return;
   }
   limit_ = limit;
-  learned_requests_ = limit->requests;
+  learned_requests_ = limit->limit;
   last_step_ = now;
 }
 
 void Pacer::Recover(absl::Duration now) {
   while (limit_ && now - last_step_ >= limit_->interval * kIntervalsPerStep) {
     last_step_ += limit_->interval * kIntervalsPerStep;
-    if (++limit_->requests > learned_requests_ * kForgottenAt) limit_.reset();
+    if (++limit_->limit > learned_requests_ * kForgottenAt) limit_.reset();
   }
 }
 
@@ -44,8 +44,8 @@ absl::Duration Pacer::NextSlot(absl::Duration now) {
   absl::Duration slot = wait_until_;
   if (limit_) {
     while (!sent_.empty() && now - sent_.front() >= limit_->interval) sent_.pop_front();
-    if (sent_.size() >= static_cast<std::size_t>(limit_->requests)) {
-      const auto oldest_that_counts = sent_.end() - static_cast<std::ptrdiff_t>(limit_->requests);
+    if (sent_.size() >= static_cast<std::size_t>(limit_->limit)) {
+      const auto oldest_that_counts = sent_.end() - static_cast<std::ptrdiff_t>(limit_->limit);
       slot = std::max(slot, *oldest_that_counts + limit_->interval);
     }
   }

@@ -8,15 +8,9 @@
 #include <optional>
 
 #include "absl/time/time.h"
+#include "server/job/upstream.h"
 
 namespace lumaedit {
-
-// What a 429 body said of the limit.
-struct RateLimit {
-  int requests = 0;
-  absl::Duration interval = absl::ZeroDuration();
-  friend bool operator==(const RateLimit&, const RateLimit&) = default;
-};
 
 class Pacer {
  public:

@@ -106,7 +106,8 @@ asio::awaitable<void> Reconciler::RunPass(std::vector<std::string> job_ids) {
       continue;
     }
     from = std::min(
-        from, WindowOf(attempt, context_.upstream_time(), context_.settings().reconcile).from);
+        from,
+        WidestWindowOf(attempt, context_.upstream_time(), context_.settings().reconcile).from);
     open.push_back(*std::move(view));
   }
   if (open.empty()) co_return;
@@ -304,9 +305,7 @@ asio::awaitable<void> Reconciler::RecordNotAccepted(const JobView& view, std::st
   fact.record_time = context_.clock().Now();
   fact.note = std::move(note);
   const absl::Status recorded =
-      (co_await context_.RecordFact(view.job.id, view.attempts.back().number, fact,
-                                    /*ended=*/false))
-          .IgnoreError();
+      co_await context_.RecordFact(view.job.id, view.attempts.back().number, fact, /*ended=*/false);
   if (!recorded.ok()) co_return;
   FactInput input;
   input.now = fact.record_time;
@@ -320,18 +319,31 @@ asio::awaitable<void> Reconciler::RecordNotAccepted(const JobView& view, std::st
 
 asio::awaitable<void> Reconciler::Hold(const JobView& view, std::vector<std::string> candidates) {
   const bool first = view.job.state == JobState::kUnconfirmed;
-  EngineContext::OwnedDecide decide =
-      [candidates](const JobView& now) -> absl::StatusOr<std::optional<Decision>> {
-    const JobState state = now.job.state;
-    if (state != JobState::kUnconfirmed && state != JobState::kHeld) return std::nullopt;
-    Decision decision;
-    decision.job = now.job;
-    decision.job.state = JobState::kHeld;
-    decision.job.charge.state = ChargeState::kUncertain;
-    decision.job.candidate_upstream_ids = candidates;
-    return decision;
+  FactInput input;
+  input.now = context_.clock().Now();
+  input.most_refusals = context_.settings().dispatch.most_refusals;
+  const auto hold = [&candidates](const FactInput& facts) -> EngineContext::OwnedDecide {
+    return [candidates, facts](const JobView& now) -> absl::StatusOr<std::optional<Decision>> {
+      // An answer may have become a fact since the job was looked at.
+      if (auto told = DecideOnFacts(now, facts)) return told;
+      const JobState state = now.job.state;
+      if (state != JobState::kUnconfirmed && state != JobState::kHeld) return std::nullopt;
+      Decision decision;
+      decision.job = now.job;
+      decision.job.state = JobState::kHeld;
+      decision.job.charge.state = ChargeState::kUncertain;
+      decision.job.candidate_upstream_ids = candidates;
+      return decision;
+    };
   };
+  EngineContext::OwnedDecide decide = hold(input);
   auto change = co_await context_.Update(view.job.id, std::move(decide));
+  if (absl::IsAlreadyExists(change.status())) {
+    // The id that a fact names is owned by another job: it says nothing about this one.
+    input.distrust_accepted = true;
+    decide = hold(input);
+    change = co_await context_.Update(view.job.id, std::move(decide));
+  }
   if (first && change.ok() && change->job.state == JobState::kHeld) {
     context_.log().Error(
         "job_held", {{"job", view.job.id}, {"candidates", static_cast<int>(candidates.size())}});

@@ -113,18 +113,6 @@ std::string CleanText(std::string_view text, const Secret& key, std::size_t most
   return clean;
 }
 
-UpstreamStatus ReadStatusWord(std::string_view word) {
-  const std::string lower = absl::AsciiStrToLower(AbslView(word));
-  if (lower == "created" || lower == "queued" || lower == "dispatched") {
-    return UpstreamStatus::kQueued;
-  }
-  if (lower == "processing") return UpstreamStatus::kProcessing;
-  if (lower == "success") return UpstreamStatus::kSuccess;
-  if (lower == "failed") return UpstreamStatus::kFailed;
-  if (lower == "cancelled" || lower == "canceled") return UpstreamStatus::kCancelled;
-  return UpstreamStatus::kUnknown;
-}
-
 bool IsFinal(UpstreamStatus status) {
   return status == UpstreamStatus::kSuccess || status == UpstreamStatus::kFailed ||
          status == UpstreamStatus::kCancelled;

@@ -28,8 +28,6 @@ inline absl::string_view AbslView(std::string_view text) { return {text.data(), 
 // base64 and hex), which the upstream may echo.
 std::string CleanText(std::string_view text, const Secret& key, std::size_t most);
 
-// Without regard to case; `canceled` is `cancelled`; other words are kUnknown (upstream.md 3).
-UpstreamStatus ReadStatusWord(std::string_view word);
 bool IsFinal(UpstreamStatus status);
 
 // [A-Za-z0-9_-]{1,128}: fit to be put into a path and into the store.
