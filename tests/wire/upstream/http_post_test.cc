@@ -128,7 +128,10 @@ TEST_F(HttpPostTest, AGateThatRefusesKeepsTheLastByte) {
     transport_.reset();
     gate_ = ScriptedGate();
     gate_.may_give = at_seal;
-    gate_.in_seal = [&]() -> asio::awaitable<bool> { co_return !at_seal; };
+    gate_.in_seal = [&]() -> asio::awaitable<bool> {
+      co_await Until([&] { return server_->body_bytes() == 999; });
+      co_return !at_seal;
+    };
     const HttpPost post = Post(1000);
     EXPECT_FALSE(post.last_byte_given);
     ASSERT_TRUE(post.failure.has_value());
