@@ -94,6 +94,7 @@ void CheckTls(const Config::Listening& listening, Errors& errors) {
   const bool has_ca = !listening.client_ca_file.empty();
   if (has_cert && !has_key) errors.Add("tls-key-file", "needed with --tls-cert-file");
   if (has_key && !has_cert) errors.Add("tls-cert-file", "needed with --tls-key-file");
+  if (has_cert && !has_ca) errors.Add("client-ca-file", "needed with --tls-cert-file");
   if (has_ca && !has_cert) errors.Add("client-ca-file", "has no effect without --tls-cert-file");
   const bool pair_is_readable = !errors.Has("tls-cert-file") && !errors.Has("tls-key-file");
   if (has_cert && has_key && pair_is_readable) {
@@ -191,7 +192,7 @@ SettingList SettingsOf(Config& config) {
   list.Listen("listen", &config.listening.address,
               "Where the API is served. Anything but loopback needs TLS with client certificates");
   list.Listen("health-listen", &config.listening.health_address,
-              "A plaintext port for probes (grpc.health.v1 only). Empty: none");
+              "A plaintext port for probes (health and reflection only). Empty: none");
   list.File("tls-cert-file", &config.listening.tls_cert_file,
             "PEM certificate chain of the server. Empty: no TLS");
   list.File("tls-key-file", &config.listening.tls_key_file, "PEM key of --tls-cert-file");

@@ -38,6 +38,11 @@ class AttemptDriver::Gate final : public LastByteGate {
       exchange_.seal_status = absl::AbortedError("draining, or the lease is too short");
       co_return false;
     }
+    const bool sealed = co_await SealNow();
+    co_return sealed;
+  }
+
+  asio::awaitable<bool> SealNow() {
     const Lease lease = context_.lease();
     auto change = co_await Offload(context_.deps().store_worker, [this, &lease] {
       return context_.deps().store.Seal(lease, exchange_.attempt);
@@ -167,6 +172,11 @@ asio::awaitable<AttemptReport> AttemptDriver::Conclude(Exchange& exchange, PostR
     change = co_await context_.Update(
         exchange.job.id, [input](const JobView& view) { return DecideOnFacts(view, input); });
   }
+  if (change.ok() && change->job.state == JobState::kSubmitting) {
+    // What was learned could not be recorded: the job is in doubt, and looked for.
+    change = co_await context_.Update(exchange.job.id,
+                                      [](const JobView& view) { return DecideUnconfirmed(view); });
+  }
   report.unclear = change.ok() && change->job.state == JobState::kUnconfirmed;
   co_return report;
 }
@@ -207,7 +217,15 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
       context_.log().Error("short_body_accepted",
                            {{"job", exchange.job.id}, {"upstream_id", fact.upstream_id}});
       Gate gate(context_, exchange);
-      if (!co_await gate.Seal()) co_return report;
+      for (;;) {
+        const bool sealed = co_await gate.SealNow();
+        if (sealed) break;
+        // Nobody may send a job that was accepted. A cancelled one is not sent; the rest waits
+        // here.
+        if (absl::IsFailedPrecondition(exchange.seal_status)) co_return AttemptReport{};
+        Signal pause(context_.deps().executor, context_.clock());
+        co_await pause.WaitFor(absl::Seconds(1));
+      }
       result.last_byte_given = false;
       co_return co_await Conclude(exchange, std::move(result));
     }
@@ -218,7 +236,9 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
         if (view.job.state != JobState::kPending) return std::nullopt;
         Decision decision;
         decision.job = view.job;
-        Fail(decision.job, ErrorReason::kUpstreamRefused, error.message, false);
+        const bool named = error.reason != ErrorReason::kUnspecified;
+        Fail(decision.job, named ? error.reason : ErrorReason::kUpstreamRefused, error.message,
+             error.may_succeed_if_submitted_again);
         decision.job.error->upstream_code = error.upstream_code;
         decision.job.error->upstream_message = error.upstream_message;
         return decision;
@@ -249,7 +269,9 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
       co_return report;
     case FactKind::kRefusedInWords:
     case FactKind::kUnclear:
-      context_.log().Warning("post_not_sent", {{"job", exchange.job.id}, {"note", fact.note}});
+      context_.log().Warning("post_not_sent", {{"job", exchange.job.id},
+                                               {"http_status", fact.http_status},
+                                               {"note", NoteToLog(fact.http_status, fact.note)}});
       // What the answer said counts less than the byte that was kept: nothing can exist upstream.
       co_return report;
   }

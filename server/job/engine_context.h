@@ -41,6 +41,12 @@ struct EngineDeps {
   boost::asio::any_io_executor executor;
 };
 
+// What may be logged of a note: our own words where nothing was answered. With an answer it holds
+// the upstream's words, which may quote a prompt.
+inline std::string NoteToLog(int http_status, const std::string& note) {
+  return http_status == 0 ? note : std::string();
+}
+
 class EngineContext {
  public:
   using Router = absl::AnyInvocable<void(const Job& job)>;

@@ -1,6 +1,7 @@
 #include "server/job/job_engine.h"
 
 #include <boost/asio/post.hpp>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -37,11 +38,14 @@ JobEngine::~JobEngine() = default;
 
 asio::awaitable<absl::Status> JobEngine::Start() {
   if (absl::Status taken = co_await TakeOver(); !taken.ok()) co_return taken;
-  context_.tasks().Spawn("dispatcher", dispatcher_.Run());
-  context_.tasks().Spawn("poller", poller_.Run());
-  context_.tasks().Spawn("reconciler", reconciler_.Run());
-  context_.tasks().Spawn("lease", KeepLease());
-  context_.tasks().Spawn("house", KeepHouse());
+  // A loop that ends by a bug would leave jobs undriven behind a healthy face. A new process takes
+  // them over as after any crash.
+  const auto give_up = [](const std::string&) { std::abort(); };
+  context_.tasks().Spawn("dispatcher", dispatcher_.Run(), give_up);
+  context_.tasks().Spawn("poller", poller_.Run(), give_up);
+  context_.tasks().Spawn("reconciler", reconciler_.Run(), give_up);
+  context_.tasks().Spawn("lease", KeepLease(), give_up);
+  context_.tasks().Spawn("house", KeepHouse(), give_up);
   co_return absl::OkStatus();
 }
 
@@ -156,7 +160,9 @@ asio::awaitable<void> JobEngine::KeepHouse() {
       all_kept = all_kept && page.ok();
       if (!page.ok()) break;
       for (const LiveJob& live : *page) {
-        if (!IsRunning(live.state)) co_await KeepSource(live.id);
+        if (IsRunning(live.state)) continue;
+        const bool kept = co_await KeepSource(live.id);
+        all_kept = all_kept && kept;
       }
       if (page->size() < static_cast<std::size_t>(kTakeOverPage)) break;
       after = page->back().id;
@@ -172,11 +178,11 @@ asio::awaitable<void> JobEngine::KeepHouse() {
   }
 }
 
-asio::awaitable<void> JobEngine::KeepSource(std::string job_id) {
+asio::awaitable<bool> JobEngine::KeepSource(std::string job_id) {
   auto view = co_await context_.View(job_id);
-  if (!view.ok()) co_return;
+  if (!view.ok()) co_return absl::IsNotFound(view.status());
   const auto* stored = std::get_if<StoredSource>(&view->job.edit.source);
-  if (stored == nullptr) co_return;
+  if (stored == nullptr) co_return true;
   const absl::Status kept = co_await Offload(context_.deps().store_worker, [&] {
     return context_.deps().sources.KeepUntil(view->job.caller, stored->source_id,
                                              context_.clock().Now() + kSourceKept);
@@ -185,6 +191,8 @@ asio::awaitable<void> JobEngine::KeepSource(std::string job_id) {
     context_.log().Error("source_not_kept",
                          {{"job", job_id}, {"error", std::string(kept.message())}});
   }
+  // What is gone already cannot be kept, and must not keep the rest from being removed.
+  co_return kept.ok() || absl::IsNotFound(kept);
 }
 
 asio::awaitable<void> JobEngine::Drain(absl::Duration patience) {

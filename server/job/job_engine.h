@@ -47,7 +47,8 @@ class JobEngine final : public JobListener {
   boost::asio::awaitable<void> Recover(std::string job_id);
   boost::asio::awaitable<void> KeepLease();
   boost::asio::awaitable<void> KeepHouse();
-  boost::asio::awaitable<void> KeepSource(std::string job_id);
+  // False: it could not be made sure that the source stays.
+  boost::asio::awaitable<bool> KeepSource(std::string job_id);
 
   EngineContext context_;
   const std::string owner_;

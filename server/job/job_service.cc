@@ -85,6 +85,7 @@ absl::StatusOr<JobSnapshot> JobService::SubmitNow(SubmitRequest request) {
   }
   if (!absl::IsNotFound(known.status())) return known.status();
   if (draining_) return Draining();
+  if (absl::Status own = CheckGeneration(request); !own.ok()) return own;
 
   const absl::Time now = deps_.clock.Now();
   NewJob new_job;
@@ -124,6 +125,16 @@ absl::StatusOr<JobSnapshot> JobService::SubmitNow(SubmitRequest request) {
   if (inserted->transition) deps_.hub.Publish(inserted->job.id, *inserted->transition);
   if (listener_ != nullptr) listener_->OnSubmitted(inserted->job);
   return Snapshot(std::move(inserted->job));
+}
+
+absl::Status JobService::CheckGeneration(const SubmitRequest& request) {
+  const auto* generation = std::get_if<GenerationSource>(&request.edit.source);
+  if (generation == nullptr) return absl::OkStatus();
+  // The upstream sees one key for all callers, so it would take anybody's video as a source.
+  auto owner = deps_.store.OwnerOfGeneration(generation->generation_id);
+  if (!owner.ok()) return owner.status();
+  if (owner->empty() || *owner == request.caller) return absl::OkStatus();
+  return InvalidFields({{"edit.generation_id", "cannot be used as a source"}});
 }
 
 absl::StatusOr<Edit> JobService::StoreInline(const SubmitRequest& request,

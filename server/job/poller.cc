@@ -131,7 +131,7 @@ asio::awaitable<void> Poller::Ask(std::string job_id,
     context_.log().Warning("poll_failed", {{"job", job_id},
                                            {"upstream_id", upstream_id},
                                            {"http_status", answer.http_status},
-                                           {"note", answer.note}});
+                                           {"note", NoteToLog(answer.http_status, answer.note)}});
   }
   if (record && record->id != upstream_id) {
     context_.log().Warning("poll_answered_other_id",
@@ -190,6 +190,8 @@ asio::awaitable<std::optional<UpstreamRecord>> Poller::FindInList(std::string up
   query.model = kEditModel;
   query.limit = kListLookupLimit;
   for (int page = 0; page < kListLookupPages; ++page) {
+    // Counted under the cap for all reads, though not made to wait.
+    next_slot_ += absl::Seconds(1) / context_.settings().poll.requests_per_second;
     ListResult answer = co_await context_.deps().upstream.List(query);
     if (answer.failure != ReadFailure::kNone) break;
     for (UpstreamRecord& record : answer.records) {

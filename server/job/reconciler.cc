@@ -40,17 +40,22 @@ Reconciler::Reconciler(EngineContext& context)
 asio::awaitable<void> Reconciler::Run() {
   while (!context_.draining()) {
     const absl::Duration now = context_.clock().Uptime();
-    std::vector<std::string> due;
+    std::vector<std::string> fresh;
+    std::vector<std::string> held;
     for (const auto& [job_id, waiting] : waiting_) {
-      if (waiting.due <= now) due.push_back(job_id);
+      if (waiting.due > now) continue;
+      (waiting.state == JobState::kHeld ? held : fresh).push_back(job_id);
     }
-    if (due.empty()) {
+    if (fresh.empty() && held.empty()) {
       co_await wake_.WaitFor(std::min(kIdleWait, EarliestDue() - now));
       continue;
     }
-    // One reading of the list serves every job in doubt.
-    co_await RunPass(due);
-    for (const std::string& job_id : due) {
+    // One reading of the list serves every fresh job in doubt. Held ones may lie too far back for
+    // any reading to be whole, which must not spoil the others' pass.
+    if (!fresh.empty()) co_await RunPass(fresh);
+    if (!held.empty()) co_await RunPass(held);
+    fresh.insert(fresh.end(), held.begin(), held.end());
+    for (const std::string& job_id : fresh) {
       const auto it = waiting_.find(job_id);
       if (it != waiting_.end()) it->second.due = NextDue(it->second, context_.clock().Uptime());
     }
@@ -102,7 +107,9 @@ asio::awaitable<void> Reconciler::RunPass(std::vector<std::string> job_ids) {
     if (attempt.account != account) {
       // Another account's list says nothing about it, neither that it exists nor that it does not.
       context_.log().Error("job_unreachable", {{"job", job_id}});
-      co_await HoldWhenOver(*view, Pass{}, {});
+      const Pass none;
+      const std::vector<std::string> no_candidates;
+      co_await HoldWhenOver(*view, none, no_candidates);
       continue;
     }
     from = std::min(
@@ -160,8 +167,8 @@ asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from)
     ListResult answer = co_await context_.deps().upstream.List(query);
     context_.LearnDate(answer.upstream_date);
     if (answer.failure != ReadFailure::kNone) {
-      context_.log().Warning("list_failed",
-                             {{"http_status", answer.http_status}, {"note", answer.note}});
+      context_.log().Warning("list_failed", {{"http_status", answer.http_status},
+                                             {"note", NoteToLog(answer.http_status, answer.note)}});
       break;
     }
     bytes += answer.body_bytes;
@@ -175,8 +182,9 @@ asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from)
     }
     // Whole seconds: a record of 10.9 s reads 10.
     const bool past_window = in_order && newest_allowed + absl::Seconds(1) <= from;
-    const bool at_end =
-        answer.has_more ? !*answer.has_more : count < static_cast<std::size_t>(query.limit);
+    // A short page may be a lower limit of the upstream's: without `has_more` only an empty one
+    // ends.
+    const bool at_end = answer.has_more ? !*answer.has_more : count == 0;
     pass.complete = past_window || at_end;
     if (count == 0 || bytes > kMostPassBytes) break;
     // New records push older ones down: pages overlap rather than miss.

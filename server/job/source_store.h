@@ -65,7 +65,8 @@ class SourceStore {
   virtual absl::StatusOr<std::unique_ptr<SourceReader>> Read(const std::string& caller,
                                                              const std::string& id) = 0;
 
-  // Puts the expiry off, for a source that a job needs. Never brings it nearer.
+  // Puts the expiry off, for a source that a job needs, also of one that has expired but was not
+  // removed yet. Never brings it nearer.
   virtual absl::Status KeepUntil(const std::string& caller, const std::string& id,
                                  absl::Time expire_time) = 0;
 

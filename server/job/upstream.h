@@ -114,7 +114,8 @@ struct ListQuery {
 struct ListResult {
   ReadFailure failure = ReadFailure::kNone;
   std::vector<UpstreamRecord> records;
-  // Unset: the upstream did not say (upstream.md 9.2, fault 29): a short page is then the last.
+  // Unset: the upstream did not say (upstream.md 9.2, fault 29): only an empty page is then the
+  // last.
   std::optional<bool> has_more;
   int http_status = 0;
   absl::Duration retry_after = absl::ZeroDuration();

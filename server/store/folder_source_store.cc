@@ -335,7 +335,9 @@ absl::Status FolderSourceStore::KeepUntil(const std::string& caller, const std::
                                           absl::Time expire_time) {
   ASSIGN_OR_RETURN(const Place place, Find(caller, id));
   MutexLock lock(LockOf(place));
-  ASSIGN_OR_RETURN(SourceInfo info, LoadLive(place));
+  // Also what has expired but was not removed yet: a job may need it after a long time out of
+  // service.
+  ASSIGN_OR_RETURN(SourceInfo info, Load(place));
   if (expire_time <= info.expire_time) return absl::OkStatus();
   info.expire_time = expire_time;
   RETURN_IF_ERROR(Save(place, info, Durability::kSurvivesPowerLoss));

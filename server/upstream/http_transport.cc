@@ -422,7 +422,15 @@ asio::awaitable<HttpPost> TlsHttpTransport::Post(std::string target, Secret key,
   if (failed.failure) co_return failed;
 
   auto exchange = std::make_shared<PostExchange>(connection, executor_);
-  asio::co_spawn(executor_, ReadPostAnswer(exchange, options_), asio::detached);
+  asio::co_spawn(executor_, ReadPostAnswer(exchange, options_),
+                 [exchange](const std::exception_ptr& bug) {
+                   if (!bug) return;
+                   // Whoever waits for the end must not wait for ever.
+                   exchange->result.failure =
+                       HttpFailure{.step = HttpStep::kRead, .text = "the reader ended early"};
+                   exchange->ended = true;
+                   exchange->Wake();
+                 });
   std::string head = absl::StrCat(RequestHead("POST", target, key),
                                   "Content-Type: application/json\r\nContent-Length: ", body.size(),
                                   "\r\nConnection: close\r\n\r\n");

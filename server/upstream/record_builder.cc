@@ -1,6 +1,7 @@
 #include "server/upstream/record_builder.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <utility>
 
@@ -33,7 +34,10 @@ std::string NumberText(double value) {
   if (whole == value && std::abs(value) < 1e15) {
     return absl::StrCat(static_cast<std::int64_t>(whole));
   }
-  return absl::StrCat(value);
+  // Not StrCat: its six digits would move a time in seconds by up to an hour.
+  char text[64];
+  const auto end = std::to_chars(text, text + sizeof(text), value);
+  return std::string(text, end.ptr);
 }
 
 // A generation id is sent back to the upstream and shown to callers.

@@ -188,7 +188,9 @@ Body RenderRecord(const World& world, const Record& record, RecordForm form,
   Body out;
   std::string text = "{";
   for (size_t i = 0; i < fields.size(); ++i) {
-    text += (i == 0 ? "" : ",") + json::serialize(json::string(fields[i].key)) + ":";
+    if (i > 0) text += ",";
+    text += json::serialize(json::string(fields[i].key));
+    text += ":";
     if (fields[i].key == "payload" && !record.forced.contains("payload")) {
       out.Append(std::exchange(text, ""));
       AppendPayload(record, payload_mode, out);
