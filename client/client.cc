@@ -84,7 +84,7 @@ class UnaryCall {
     const absl::Duration wait = backoff_.Next(error.retry_after);
     if (Left() <= wait) return false;
     if (call_.on_retry) call_.on_retry(error, wait);
-    if (WaitFor(wait, call_.stop)) return true;
+    if (connection_.Pause(wait, call_.stop)) return true;
     error = LocalError(absl::StatusCode::kCancelled, "the call was cancelled by its caller");
     return false;
   }

@@ -14,9 +14,13 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "client/deadline.h"
 
 namespace lumaedit::client {
 namespace {
+
+// How soon a pause notices that it should stop.
+constexpr absl::Duration kPauseSlice = absl::Milliseconds(50);
 
 Result<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -122,6 +126,20 @@ Connection::Line Connection::Current() const {
 void Connection::Replace(int number) {
   const std::lock_guard lock(mutex_);
   if (line_.number == number) line_ = MakeLine(number + 1);
+}
+
+// gRPC 1.51 reads from a connection that is being made only while somebody waits on its channel,
+// else once in 5 s; after a failed try calls fail at once and do not wait. A TLS handshake needs
+// several reads, so without this it would outlast the connect timeout every time.
+bool Connection::Pause(absl::Duration duration, const std::stop_token& stop) const {
+  const Line line = Current();
+  const Deadline end = Deadline::After(duration);
+  while (!stop.stop_requested() && !end.Passed()) {
+    const grpc_connectivity_state state = line.channel->GetState(/*try_to_connect=*/true);
+    if (state == GRPC_CHANNEL_READY) return WaitFor(end.Left(), stop);
+    line.channel->WaitForStateChange(state, GprAfter(std::min(end.Left(), kPauseSlice)));
+  }
+  return !stop.stop_requested();
 }
 
 }  // namespace lumaedit::client

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 
 #include "absl/time/time.h"
@@ -55,6 +56,10 @@ class Connection {
   // connection is not noticed by gRPC, which would put the next call on it again. No effect when
   // somebody was quicker.
   void Replace(int number);
+
+  // Blocks for `duration` (true) or until `stop` is requested (false), and lets gRPC connect
+  // meanwhile.
+  bool Pause(absl::Duration duration, const std::stop_token& stop) const;
 
   // Whether this gateway has ever answered; says which time limit an outage is held against.
   bool reached() const { return reached_; }

@@ -97,7 +97,7 @@ Result<WatchEnd> Watch::Run() {
     const absl::Duration wait = backoff_.Next(broken->retry_after);
     if (outage_.Left() <= wait) return *broken;
     if (options_.on_interrupted) options_.on_interrupted(*broken, wait);
-    WaitFor(std::min(wait, deadline_.Left()), options_.stop);
+    connection_->Pause(std::min(wait, deadline_.Left()), options_.stop);
     ++end_.resumes;
   }
 }

@@ -120,7 +120,15 @@ void HttpConnection::ArmTimer() {
     return;
   }
   const auto never = std::chrono::steady_clock::time_point::max();
-  timer_.expires_at(std::min(step_deadline_.value_or(never), whole_deadline_.value_or(never)));
+  const auto due = std::min(step_deadline_.value_or(never), whole_deadline_.value_or(never));
+  if (due <= std::chrono::steady_clock::now()) {
+    // A peer that never pauses arms the timer anew with every read: its handler would not get a
+    // turn.
+    late_ = true;
+    Close();
+    return;
+  }
+  timer_.expires_at(due);
   timer_.async_wait(
       [weak = weak_from_this(), arming = ++arming_](const boost::system::error_code& error) {
         const auto self = weak.lock();
