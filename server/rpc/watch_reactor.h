@@ -2,8 +2,8 @@
 //
 // Keeps itself alive from Start to OnDone; the hub and the registry know it weakly. Its methods run
 // on gRPC's threads, the fan-out worker, a store thread and the ticker, in any order. At most one
-// write is out; Finish is owed exactly once and never over an open write; the stream's lock is never
-// held across StartWrite, Finish and TryCancel (design.md section 4).
+// write is out; Finish is owed exactly once and never over an open write; the stream's lock is
+// never held across StartWrite, Finish and TryCancel (design.md section 4).
 #pragma once
 
 #include <grpcpp/grpcpp.h>

@@ -107,7 +107,8 @@ TEST_F(ConfigTest, OffLoopbackNeedsTlsWithClientCertificates) {
 
   auto without_ca = TlsArguments();
   without_ca.pop_back();
-  EXPECT_THAT(ReadConfig(With(without_ca)).errors, ElementsAre(StartsWith("--listen:")));
+  EXPECT_THAT(ReadConfig(With(without_ca)).errors,
+              ElementsAre(StartsWith("--client-ca-file:"), StartsWith("--listen:")));
 
   const ConfigOutcome fine = ReadConfig(With(TlsArguments()));
   EXPECT_THAT(fine.errors, IsEmpty());
@@ -123,13 +124,14 @@ TEST_F(ConfigTest, HealthPortMayBeOffLoopbackWithoutTls) {
 
 TEST_F(ConfigTest, TlsFilesAreCheckedAtStart) {
   EXPECT_THAT(ReadConfig(With({"--tls-cert-file=" + Path("cert.pem")})).errors,
-              ElementsAre(StartsWith("--tls-key-file:")));
+              ElementsAre(StartsWith("--tls-key-file:"), StartsWith("--client-ca-file:")));
   EXPECT_THAT(ReadConfig(With({"--tls-key-file=" + Path("key.pem")})).errors,
               ElementsAre(StartsWith("--tls-cert-file:")));
   EXPECT_THAT(ReadConfig(With({"--client-ca-file=" + Path("cert.pem")})).errors,
               ElementsAre(StartsWith("--client-ca-file:")));
   EXPECT_THAT(ReadConfig(With({"--tls-cert-file=" + Path("cert.pem"),
-                               "--tls-key-file=" + Path("other-key.pem")}))
+                               "--tls-key-file=" + Path("other-key.pem"),
+                               "--client-ca-file=" + Path("cert.pem")}))
                   .errors,
               ElementsAre(AllOf(StartsWith("--tls-cert-file:"), HasSubstr("mismatch"))));
   EXPECT_THAT(ReadConfig(With({"--upstream-ca-file=" + Path("api-key")})).errors,
