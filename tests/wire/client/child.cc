@@ -41,13 +41,19 @@ int ExitCode(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// Only a child that was started: kill(-1) would end every process of the machine.
+void Kill(pid_t pid) {
+  if (pid > 0) kill(pid, SIGKILL);
+}
+
 // Waits for the end of `pid` without polling; kills it when the time is over.
 int Reap(pid_t pid, steady_clock::time_point end) {
+  if (pid <= 0) return -1;
   const int handle = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   pollfd ready = {handle, POLLIN, 0};
   const bool in_time = poll(&ready, 1, MillisecondsUntil(end)) == 1;
   close(handle);
-  if (!in_time) kill(pid, SIGKILL);
+  if (!in_time) Kill(pid);
   int status = 0;
   waitpid(pid, &status, 0);
   return in_time ? ExitCode(status) : -1;
@@ -79,7 +85,7 @@ ChildResult RunChild(const std::vector<std::string>& arguments,
   close(out[1]);
   close(err[1]);
   // Tests send less than a pipe holds.
-  if (!input.empty() && write(in[1], input.data(), input.size()) < 0) kill(pid, SIGKILL);
+  if (!input.empty() && write(in[1], input.data(), input.size()) < 0) Kill(pid);
   close(in[1]);
 
   ChildResult result;
@@ -154,7 +160,7 @@ bool TerminalChild::AwaitFurtherOutput(const std::string& text) {
 }
 
 void TerminalChild::Type(const std::string& keys) {
-  if (write(terminal_, keys.data(), keys.size()) < 0) kill(pid_, SIGKILL);
+  if (write(terminal_, keys.data(), keys.size()) < 0) Kill(pid_);
 }
 
 int TerminalChild::Wait() {
