@@ -175,12 +175,20 @@ std::string_view ErrorReasonName(ErrorReason reason) {
       return "SOURCE_NOT_FOUND";
     case ErrorReason::kQuotaExceeded:
       return "QUOTA_EXCEEDED";
+    case ErrorReason::kUploadOffset:
+      return "UPLOAD_OFFSET";
+    case ErrorReason::kUpstreamIdOwned:
+      return "UPSTREAM_ID_OWNED";
     case ErrorReason::kNotAVideo:
       return "NOT_A_VIDEO";
     case ErrorReason::kSourceTooLong:
       return "SOURCE_TOO_LONG";
     case ErrorReason::kTruncated:
       return "TRUNCATED";
+    case ErrorReason::kChecksumMismatch:
+      return "CHECKSUM_MISMATCH";
+    case ErrorReason::kUpstreamBusy:
+      return "UPSTREAM_BUSY";
   }
   return "UNSPECIFIED";
 }

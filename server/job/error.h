@@ -54,10 +54,15 @@ enum class ErrorReason {
   kSourceConflict = 45,
   kSourceNotFound = 46,
   kQuotaExceeded = 47,
+  kUploadOffset = 48,
+  kUpstreamIdOwned = 49,
   // Why a source was refused.
   kNotAVideo = 50,
   kSourceTooLong = 51,
   kTruncated = 52,
+  kChecksumMismatch = 53,
+  // Why a call failed, as 20 to 49.
+  kUpstreamBusy = 70,
 };
 
 // A field of the request by its path in the public API ("edit.prompt"), and what is wrong with it.

@@ -28,7 +28,16 @@ namespace lumaedit {
 using RawEditService = v1::EditService::WithRawCallbackMethod_SubmitEdit<
     v1::EditService::WithRawCallbackMethod_GetJob<v1::EditService::WithRawCallbackMethod_ListJobs<
         v1::EditService::WithRawCallbackMethod_WatchJob<
-            v1::EditService::WithRawCallbackMethod_CancelJob<v1::EditService::Service>>>>>;
+            v1::EditService::WithRawCallbackMethod_WatchJobs<
+                v1::EditService::WithRawCallbackMethod_WaitJob<
+                    v1::EditService::WithRawCallbackMethod_CancelJob<
+                        v1::EditService::WithRawCallbackMethod_ResolveJob<
+                            v1::EditService::WithRawCallbackMethod_RefreshOutput<
+                                v1::EditService::WithRawCallbackMethod_QuoteEdit<
+                                    v1::EditService::WithRawCallbackMethod_UploadSource<
+                                        v1::EditService::WithRawCallbackMethod_GetSource<
+                                            v1::EditService::WithRawCallbackMethod_GetBudget<
+                                                v1::EditService::Service>>>>>>>>>>>>>;
 
 class GrpcEditService final : public RawEditService {
  public:

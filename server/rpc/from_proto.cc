@@ -58,6 +58,9 @@ SubmitRequest SubmitRequestFromProto(v1::SubmitEditRequest&& message, std::strin
     case v1::Edit::kGenerationId:
       request.edit.source = GenerationSource{edit.generation_id()};
       break;
+    case v1::Edit::kSourceJobId:
+      request.edit.source = JobSource{edit.source_job_id(), ""};
+      break;
     case v1::Edit::kSourceId: {
       StoredSource stored;
       stored.source_id = edit.source_id();
