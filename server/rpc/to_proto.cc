@@ -138,6 +138,7 @@ v1::Job JobToProto(const JobSnapshot& snapshot) {
     out.add_candidate_upstream_ids(WellFormed(id));
   }
   out.set_jobs_ahead(snapshot.live.jobs_ahead);
+  out.set_unreachable(job.unreachable);
   return out;
 }
 

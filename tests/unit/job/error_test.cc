@@ -61,9 +61,9 @@ TEST(Error, InvalidFieldsNamesTheFirstOnes) {
 }
 
 TEST(Error, EveryReasonHasAName) {
-  for (int i = 1; i <= 52; ++i) {
+  for (int i = 1; i <= 70; ++i) {
     const auto name = ErrorReasonName(static_cast<ErrorReason>(i));
-    const bool exists = (i >= 1 && i <= 8) || (i >= 20 && i <= 47) || i >= 50;
+    const bool exists = (i >= 1 && i <= 8) || (i >= 20 && i <= 53) || i == 70;
     EXPECT_EQ(name != "UNSPECIFIED", exists) << i;
   }
 }

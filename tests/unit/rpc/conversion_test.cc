@@ -126,6 +126,7 @@ JobSnapshot FullJob() {
   job.request_id = "request";
   job.state = JobState::kFailed;
   job.sequence = 4;
+  job.unreachable = true;
   job.edit.prompt = "Night rain";
   StoredSource stored;
   stored.source_id = "source";
@@ -155,6 +156,7 @@ TEST(ToProto, FillsEveryFieldOfAJob) {
   // What a job can say is said: a field added to the message must be added to the conversion.
   for (int i = 0; i < v1::Job::descriptor()->field_count(); ++i) {
     const auto* field = v1::Job::descriptor()->field(i);
+    if (field->name() == "purge_time") continue;  // set where the retention time is known
     const bool set = field->is_repeated() ? job.GetReflection()->FieldSize(job, field) > 0
                                           : job.GetReflection()->HasField(job, field);
     EXPECT_TRUE(set) << field->name();
