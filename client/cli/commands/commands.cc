@@ -1,0 +1,22 @@
+#include "client/cli/commands/commands.h"
+
+#include "client/cli/commands/cancel.h"
+#include "client/cli/commands/get.h"
+#include "client/cli/commands/list.h"
+#include "client/cli/commands/submit.h"
+#include "client/cli/commands/watch.h"
+
+namespace lumaedit::client::cli {
+namespace {
+
+constexpr CommandEntry kCommands[] = {
+    {Command::kSubmit, &AddSubmit, &RunSubmit}, {Command::kWatch, &AddWatch, &RunWatch},
+    {Command::kGet, &AddGet, &RunGet},          {Command::kList, &AddList, &RunList},
+    {Command::kCancel, &AddCancel, &RunCancel},
+};
+
+}  // namespace
+
+absl::Span<const CommandEntry> AllCommands() { return kCommands; }
+
+}  // namespace lumaedit::client::cli
