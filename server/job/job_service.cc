@@ -9,6 +9,7 @@
 #include "server/base/hash.h"
 #include "server/job/cancel_rule.h"
 #include "server/job/price_table.h"
+#include "server/job/store_call.h"
 
 namespace lumaedit {
 namespace {
@@ -16,14 +17,6 @@ namespace {
 // An inline source outlives any job that could need it: start_within has no limit, so the engine
 // puts the expiry off while a job lives (SourceStore::KeepUntil).
 constexpr absl::Duration kInlineSourceKept = absl::Hours(24);
-
-absl::Status Overloaded() {
-  ErrorDetail detail;
-  detail.reason = ErrorReason::kOverloaded;
-  detail.retry_after = absl::Seconds(1);
-  return MakeError(absl::StatusCode::kResourceExhausted, std::move(detail),
-                   "too many calls are waiting for the store");
-}
 
 absl::Status Draining() {
   ErrorDetail detail;
@@ -48,11 +41,7 @@ JobService::JobService(Deps deps) : deps_(deps) {}
 
 template <typename T, typename Work>
 void JobService::Run(Reply<T> reply, Work work) {
-  // The reply must survive a refused task, which is destroyed: hence the shared holder.
-  auto held = std::make_shared<Reply<T>>(std::move(reply));
-  const bool taken = deps_.store_worker.TryPost(
-      [held, work = std::move(work)]() mutable { std::move (*held)(work()); });
-  if (!taken) std::move (*held)(Overloaded());
+  RunOnStore(deps_.store_worker, std::move(reply), std::move(work));
 }
 
 JobSnapshot JobService::Snapshot(Job job) const {

@@ -7,10 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "server/rpc/authenticators.h"
 #include "server/rpc/from_proto.h"
-#include "server/rpc/message_bytes.h"
 #include "server/rpc/page_token.h"
 #include "server/rpc/status_mapper.h"
 #include "server/rpc/to_proto.h"
+#include "server/rpc/unary_call.h"
 #include "server/rpc/watch_reactor.h"
 
 namespace lumaedit {
@@ -24,16 +24,6 @@ constexpr std::size_t kMostPageBytes = 1024 * 1024;
 // The age of a stream varies by a tenth either way, so that streams opened together do not all come
 // back together.
 constexpr double kAgeSpread = 0.1;
-
-absl::Status Malformed() {
-  return MakeError(absl::StatusCode::kInvalidArgument, ErrorReason::kMalformedMessage,
-                   "the request is not such a message, or a string in it is not UTF-8");
-}
-
-std::vector<Violation> CheckJobId(const std::string& job_id) {
-  if (!job_id.empty()) return {};
-  return {{"job_id", "is required"}};
-}
 
 // Takes part of a shared allowance until it is destroyed.
 class Allowance {
@@ -92,34 +82,6 @@ void GrpcEditService::Refuse(const Call& call, const absl::Status& status) {
                     {{"method", call.method}, {"error", std::string(status.message())}});
   }
   call.reactor->Finish(ToGrpcStatus(status));
-}
-
-template <typename Request, typename Handle>
-grpc::ServerUnaryReactor* GrpcEditService::Unary(const Call& call,
-                                                 const grpc::CallbackServerContext& context,
-                                                 const grpc::ByteBuffer& bytes, Handle handle) {
-  auto caller = Authenticate(context);
-  Request request;
-  if (!caller.ok()) {
-    Refuse(call, caller.status());
-  } else if (!ParseMessage(bytes, request)) {
-    Refuse(call, Malformed());
-  } else {
-    handle(*std::move(caller), std::move(request));
-  }
-  return call.reactor;
-}
-
-template <typename T, typename Convert>
-Reply<T> GrpcEditService::Answer(const Call& call, Convert convert) {
-  return Reply<T>([this, call, convert = std::move(convert)](absl::StatusOr<T> result) mutable {
-    if (!result.ok()) {
-      Refuse(call, result.status());
-      return;
-    }
-    *call.response = SerializeMessage(convert(*result));
-    call.reactor->Finish(grpc::Status::OK);
-  });
 }
 
 grpc::ServerUnaryReactor* GrpcEditService::SubmitEdit(grpc::CallbackServerContext* context,
