@@ -38,6 +38,10 @@ class AttemptDriver::Gate final : public LastByteGate {
       exchange_.seal_status = absl::AbortedError("draining, or the lease is too short");
       co_return false;
     }
+    if (context_.dispatch_paused()) {
+      exchange_.seal_status = absl::AbortedError("dispatch was paused during the upload");
+      co_return false;
+    }
     const bool sealed = co_await SealNow();
     co_return sealed;
   }

@@ -27,7 +27,7 @@ asio::awaitable<void> Dispatcher::Run() {
     ExpireOverdue(now);
     const bool may_send =
         in_flight_ < breaker_.Limit(context_.settings().dispatch.posts_in_flight) &&
-        breaker_.MaySend(now);
+        breaker_.MaySend(now) && !context_.dispatch_paused();
     std::optional<std::string> next = may_send ? Pick(now) : std::nullopt;
     if (!next) {
       co_await wake_.WaitFor(NextWait(now));

@@ -4,6 +4,7 @@
 // Owned by JobEngine. Everything runs on the I/O thread; store calls are offloaded.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <functional>
@@ -95,6 +96,11 @@ class EngineContext {
   void Drain() { draining_ = true; }
   bool draining() const { return draining_; }
 
+  // --- Pausing ----------------------------------------------------------------------------------
+  // No POST is sealed while it lasts. Written on the I/O thread, read by any.
+  void SetDispatchPaused(bool paused) { dispatch_paused_ = paused; }
+  bool dispatch_paused() const { return dispatch_paused_; }
+
   // --- The upstream's clock ---------------------------------------------------------------------
   void LearnDate(absl::Time upstream_date);
   const UpstreamTime& upstream_time() const { return upstream_time_; }
@@ -108,6 +114,7 @@ class EngineContext {
   absl::Duration lease_until_ = -absl::InfiniteDuration();  // uptime
   UpstreamTime upstream_time_;
   bool draining_ = false;
+  std::atomic<bool> dispatch_paused_ = false;
 };
 
 }  // namespace lumaedit

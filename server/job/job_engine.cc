@@ -20,6 +20,7 @@ constexpr absl::Duration kSourceInterval = absl::Hours(1);
 // A source that a job may still have to send is kept this long from each look.
 constexpr absl::Duration kSourceKept = absl::Hours(24);
 constexpr absl::Duration kStopPatience = absl::Seconds(10);
+constexpr char kPausedSetting[] = "dispatch_paused";
 
 }  // namespace
 
@@ -37,6 +38,7 @@ JobEngine::JobEngine(EngineDeps deps, EngineSettings settings, std::string owner
 JobEngine::~JobEngine() = default;
 
 asio::awaitable<absl::Status> JobEngine::Start() {
+  if (absl::Status read = co_await ReadPause(); !read.ok()) co_return read;
   if (absl::Status taken = co_await TakeOver(); !taken.ok()) co_return taken;
   // A loop that ends by a bug would leave jobs undriven behind a healthy face. A new process takes
   // them over as after any crash.
@@ -46,6 +48,35 @@ asio::awaitable<absl::Status> JobEngine::Start() {
   context_.tasks().Spawn("reconciler", reconciler_.Run(), give_up);
   context_.tasks().Spawn("lease", KeepLease(), give_up);
   context_.tasks().Spawn("house", KeepHouse(), give_up);
+  co_return absl::OkStatus();
+}
+
+asio::awaitable<absl::Status> JobEngine::ReadPause() {
+  const auto paused = co_await Offload(context_.deps().store_worker, [this] {
+    return context_.deps().store.GetSetting(kPausedSetting);
+  });
+  if (!paused.ok() && !absl::IsNotFound(paused.status())) co_return paused.status();
+  context_.SetDispatchPaused(paused.ok() && *paused == "1");
+  if (context_.dispatch_paused()) context_.log().Warning("dispatch_paused", {{"by", "operator"}});
+  co_return absl::OkStatus();
+}
+
+asio::awaitable<absl::Status> JobEngine::PauseDispatch() {
+  context_.SetDispatchPaused(true);
+  context_.log().Warning("dispatch_paused", {{"by", "operator"}});
+  co_return co_await Offload(context_.deps().store_worker, [this] {
+    return context_.deps().store.PutSetting(kPausedSetting, "1");
+  });
+}
+
+asio::awaitable<absl::Status> JobEngine::ResumeDispatch() {
+  const absl::Status written = co_await Offload(context_.deps().store_worker, [this] {
+    return context_.deps().store.PutSetting(kPausedSetting, "0");
+  });
+  if (!written.ok()) co_return written;
+  context_.SetDispatchPaused(false);
+  context_.log().Warning("dispatch_resumed", {{"by", "operator"}});
+  dispatcher_.Wake();
   co_return absl::OkStatus();
 }
 

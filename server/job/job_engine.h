@@ -29,6 +29,13 @@ class JobEngine final : public JobListener {
   // No new POST is sealed from here on; sealed ones are awaited for up to `patience`.
   boost::asio::awaitable<void> Drain(absl::Duration patience);
 
+  // Dispatch off, everything else on (protocol.md section 5): durable, so it survives a restart. On
+  // the I/O thread. Pausing holds at once, also where the store could not be told; a POST that is
+  // sealed goes on.
+  boost::asio::awaitable<absl::Status> PauseDispatch();
+  boost::asio::awaitable<absl::Status> ResumeDispatch();
+  bool dispatch_paused() const { return context_.dispatch_paused(); }  // any thread
+
   // Ends every coroutine and gives the lease back. After Drain; the engine may then be destroyed.
   boost::asio::awaitable<void> Stop();
 
@@ -44,6 +51,7 @@ class JobEngine final : public JobListener {
  private:
   void Route(const Job& job, bool at_once);
   boost::asio::awaitable<absl::Status> TakeOver();
+  boost::asio::awaitable<absl::Status> ReadPause();
   boost::asio::awaitable<void> Recover(std::string job_id);
   boost::asio::awaitable<void> KeepLease();
   boost::asio::awaitable<void> KeepHouse();
