@@ -217,7 +217,8 @@ absl::Status Application::StartParts() {
                                                               .authenticator = *p.authenticator,
                                                               .clock = p.clock,
                                                               .random = p.random,
-                                                              .log = log_},
+                                                              .log = log_,
+                                                              .upstream_calls = p.engine->calls()},
                                         config_.rpc);
   auto started = GrpcServer::Start(server, *p.service, log_);
   if (!started.ok()) return Explain(started.status(), "the gRPC server");

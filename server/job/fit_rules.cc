@@ -48,6 +48,19 @@ bool VisibilityOver(const Attempt& attempt, const UpstreamTime& time,
          EndOf(attempt, settings.longest_attempt) + settings.visibility + time.Doubt(settings);
 }
 
+bool MayHaveTakenRecord(const Attempt& rival, const Attempt& attempt, const UpstreamTime& time,
+                        const ReconcileSettings& settings) {
+  if (rival.by_hand == HandBinding::kNone || rival.job_id == attempt.job_id) return false;
+  if (rival.model != attempt.model) return false;
+  if (rival.by_hand == HandBinding::kEqualEcho && rival.fingerprint != attempt.fingerprint) {
+    return false;
+  }
+  if (rival.by_hand == HandBinding::kUnknownTime) return true;
+  const Window taken = WidestWindowOf(rival, time, settings);
+  const Window own = WidestWindowOf(attempt, time, settings);
+  return taken.from <= own.to && own.from <= taken.to;
+}
+
 Finding FindRecord(const Pass& pass, const Attempt& attempt,
                    const std::vector<UnboundAttempt>& rivals, const UpstreamTime& time,
                    const ReconcileSettings& settings) {
@@ -60,11 +73,16 @@ Finding FindRecord(const Pass& pass, const Attempt& attempt,
     if (Fits(record, attempt, time, settings)) fitting.push_back(&record);
   }
   if (!pass.complete) return finding;
+  finding.kind = FindingKind::kAmbiguous;
+  if (std::any_of(rivals.begin(), rivals.end(), [&](const UnboundAttempt& rival) {
+        return MayHaveTakenRecord(rival.attempt, attempt, time, settings);
+      })) {
+    return finding;
+  }
   if (finding.candidate_ids.empty()) {
     finding.kind = FindingKind::kNothing;
     return finding;
   }
-  finding.kind = FindingKind::kAmbiguous;
   if (fitting.size() != 1 || fitting.front()->echo_is_empty) return finding;
   const UpstreamRecord& record = *fitting.front();
   const bool has_rival =

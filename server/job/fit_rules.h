@@ -24,6 +24,7 @@ struct UpstreamTime {
 struct Pass {
   std::vector<UpstreamRecord> unowned;
   bool complete = false;  // else it proves nothing
+  bool failed = false;    // a page or the store could not be read; else it was merely too long
   absl::Time read_time;   // when it began
 };
 
@@ -48,7 +49,8 @@ enum class FindingKind {
   kNothing,    // no record fits, and the pass was complete
   kAdopt,      // exactly one fits, and it fits no other attempt
   kNotYet,     // one fits, but it is `failed` and another may still show
-  kAmbiguous,  // several fit, or one fits several attempts, or its echo is empty
+  kAmbiguous,  // several fit, or one fits several attempts, or its echo is empty, or it may be one
+               // that a person has given to another job
   kProvesNothing,
 };
 
@@ -58,7 +60,13 @@ struct Finding {
   std::vector<std::string> candidate_ids;  // of all records that fit, also in the widest window
 };
 
-// What `pass` says of `attempt`; `rivals` are all unbound attempts of the account.
+// May the record that a person has given to `rival` be that of `attempt`? Then a list that shows no
+// other one does not say that there is none.
+bool MayHaveTakenRecord(const Attempt& rival, const Attempt& attempt, const UpstreamTime& time,
+                        const ReconcileSettings& settings);
+
+// What `pass` says of `attempt`; `rivals` are all unbound attempts of the account, and those bound
+// by hand.
 Finding FindRecord(const Pass& pass, const Attempt& attempt,
                    const std::vector<UnboundAttempt>& rivals, const UpstreamTime& time,
                    const ReconcileSettings& settings);

@@ -145,6 +145,15 @@ struct Fact {
   friend bool operator==(const Fact&, const Fact&) = default;
 };
 
+// How an attempt came to its record. A person may be wrong: an attempt bound by hand goes on
+// competing for records, and what may have been another attempt's is no proof that there is none.
+enum class HandBinding {
+  kNone = 0,         // by its answer, or by a record that fits no other attempt
+  kEqualEcho = 1,    // by a person; the record's echo equals the payload
+  kUnknownEcho = 2,  // by a person; the echo was empty or not seen: any payload's
+  kUnknownTime = 3,  // by a person; the record's time is not known: any attempt's
+};
+
 // One POST, durable from its seal.
 struct Attempt {
   std::string job_id;
@@ -155,6 +164,7 @@ struct Attempt {
   absl::Time seal_time = absl::InfinitePast();
   absl::Time end_time = absl::InfinitePast();  // its answer or its break; unset: neither was seen
   std::string upstream_id;                     // bound to this record; empty: unbound
+  HandBinding by_hand = HandBinding::kNone;
   std::vector<Fact> facts;                     // in the order in which they were recorded
 };
 

@@ -30,6 +30,7 @@ JobEngine::JobEngine(EngineDeps deps, EngineSettings settings, std::string owner
       dispatcher_(context_),
       poller_(context_),
       reconciler_(context_),
+      calls_(context_, reconciler_, poller_),
       lease_wake_(context_.deps().executor, context_.clock()),
       house_wake_(context_.deps().executor, context_.clock()) {
   context_.SetRouter([this](const Job& job) { Route(job, /*at_once=*/false); });
@@ -235,9 +236,11 @@ asio::awaitable<void> JobEngine::Drain(absl::Duration patience) {
   house_wake_.Notify();
   // What is sealed gets its answer if it comes soon; the rest is left to the next owner.
   co_await context_.tasks().Join(patience);
+  co_await calls_.End();
 }
 
 asio::awaitable<void> JobEngine::Stop() {
+  co_await calls_.End();
   context_.tasks().CancelAll();
   if (!co_await context_.tasks().Join(kStopPatience)) {
     context_.log().Error("tasks_left", {{"count", static_cast<int>(context_.tasks().size())}});

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "absl/status/status.h"
+#include "server/job/call_desk.h"
 #include "server/job/dispatcher.h"
 #include "server/job/engine_context.h"
 #include "server/job/job_service.h"
@@ -42,6 +43,9 @@ class JobEngine final : public JobListener {
   void OnSubmitted(const Job& job) override;
   void OnChanged(const Job& job) override;
 
+  // What callers ask that needs the upstream.
+  UpstreamCalls& calls() { return calls_; }
+
   // For tests and metrics; I/O thread.
   const Dispatcher& dispatcher() const { return dispatcher_; }
   const Poller& poller() const { return poller_; }
@@ -63,6 +67,7 @@ class JobEngine final : public JobListener {
   Dispatcher dispatcher_;
   Poller poller_;
   Reconciler reconciler_;
+  CallDesk calls_;
   std::unordered_map<std::string, int> routed_;  // live jobs: the newest sequence that was routed
   Signal lease_wake_;
   Signal house_wake_;

@@ -16,6 +16,7 @@
 #include "server/base/random.h"
 #include "server/base/reply.h"
 #include "server/base/worker.h"
+#include "server/job/job_snapshot.h"
 #include "server/job/job_store.h"
 #include "server/job/live_board.h"
 #include "server/job/source_store.h"
@@ -23,12 +24,6 @@
 #include "server/job/watch_hub.h"
 
 namespace lumaedit {
-
-// A job as it is durable, with what only memory knows.
-struct JobSnapshot {
-  Job job;
-  LiveInfo live;
-};
 
 struct SnapshotPage {
   std::vector<JobSnapshot> jobs;

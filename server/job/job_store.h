@@ -70,7 +70,8 @@ struct LiveJob {
   std::optional<absl::Duration> start_within;
 };
 
-// An attempt that may still have a record upstream: unbound and not known to be not accepted.
+// An attempt that may still have a record upstream: unbound and not known to be not accepted. Also
+// those that a person has bound: the record may have been another's.
 struct UnboundAttempt {
   Attempt attempt;
   std::string caller;
@@ -120,6 +121,7 @@ struct Decision {
   std::string actor;
   // Binds this attempt to job.upstream_id; 0: none.
   int bind_attempt = 0;
+  HandBinding by_hand = HandBinding::kNone;  // of that attempt
 };
 
 using DecideFunction =

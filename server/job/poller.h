@@ -6,6 +6,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -29,6 +30,9 @@ class Poller {
   void Remove(const std::string& job_id);
   void Wake() { wake_.Notify(); }
 
+  // A record that is 404 by id, looked for among the newest of the list.
+  boost::asio::awaitable<std::optional<UpstreamRecord>> FindInList(std::string upstream_id);
+
   std::size_t live() const { return live_.size(); }
 
  private:
@@ -47,7 +51,6 @@ class Poller {
   boost::asio::awaitable<void> MarkUnreachable(std::string job_id);
   boost::asio::awaitable<void> Judge(std::string job_id, UpstreamRecord record, absl::Time before,
                                      absl::Time now);
-  boost::asio::awaitable<std::optional<UpstreamRecord>> FindInList(std::string upstream_id);
   void Reschedule(const std::string& job_id, absl::Duration at_least);
   void Schedule(Live& live, const std::string& job_id, absl::Duration due);
 

@@ -76,6 +76,13 @@ void Reconciler::Add(const Job& job, bool at_once) {
 
 void Reconciler::Remove(const std::string& job_id) { waiting_.erase(job_id); }
 
+void Reconciler::LookNow(const std::string& job_id) {
+  const auto it = waiting_.find(job_id);
+  if (it == waiting_.end()) return;
+  it->second.due = context_.clock().Uptime();
+  wake_.Notify();
+}
+
 absl::Duration Reconciler::NextDue(const Waiting& waiting, absl::Duration now) const {
   const ReconcileSettings& settings = context_.settings().reconcile;
   const absl::Duration age = now - waiting.since;
@@ -167,6 +174,7 @@ asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from)
     ListResult answer = co_await context_.deps().upstream.List(query);
     context_.LearnDate(answer.upstream_date);
     if (answer.failure != ReadFailure::kNone) {
+      pass.failed = true;
       context_.log().Warning("list_failed", {{"http_status", answer.http_status},
                                              {"note", NoteToLog(answer.http_status, answer.note)}});
       break;
@@ -197,6 +205,7 @@ asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from)
   });
   if (!owned.ok()) {
     pass.complete = false;
+    pass.failed = true;
     co_return pass;
   }
   const std::set<std::string> owned_ids(owned->begin(), owned->end());

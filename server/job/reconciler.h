@@ -29,6 +29,12 @@ class Reconciler {
   void Remove(const std::string& job_id);
   void Wake() { wake_.Notify(); }
 
+  // The next pass for this job is due now.
+  void LookNow(const std::string& job_id);
+
+  // One reading of the list, back to `from` in the upstream's time.
+  boost::asio::awaitable<Pass> ReadList(std::string account, absl::Time from);
+
   std::size_t waiting() const { return waiting_.size(); }
 
  private:
@@ -46,7 +52,6 @@ class Reconciler {
   // The window is over and the job is still UNCONFIRMED: HELD.
   boost::asio::awaitable<void> HoldWhenOver(const JobView& view, const Pass& pass,
                                             std::vector<std::string> candidates);
-  boost::asio::awaitable<Pass> ReadList(std::string account, absl::Time from);
   boost::asio::awaitable<void> Judge(JobView view, const Pass& pass,
                                      const std::vector<UnboundAttempt>& rivals);
   // Has it been long enough that a record which is not listed, or reads failed, may be believed?

@@ -19,6 +19,7 @@
 #include "server/base/random.h"
 #include "server/job/authenticator.h"
 #include "server/job/job_service.h"
+#include "server/job/upstream_calls.h"
 #include "server/job/watch_hub.h"
 #include "server/rpc/rpc_settings.h"
 #include "server/rpc/stream_registry.h"
@@ -48,6 +49,7 @@ class GrpcEditService final : public RawEditService {
     Clock& clock;
     Random& random;
     Log& log;
+    UpstreamCalls& upstream_calls;
   };
   GrpcEditService(Deps deps, RpcSettings settings);
 
@@ -69,6 +71,12 @@ class GrpcEditService final : public RawEditService {
   grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
                                       const grpc::ByteBuffer* request,
                                       grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* ResolveJob(grpc::CallbackServerContext* context,
+                                       const grpc::ByteBuffer* request,
+                                       grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* RefreshOutput(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer* request,
+                                          grpc::ByteBuffer* response) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchJob(grpc::CallbackServerContext* context,
                                                        const grpc::ByteBuffer* request) override;
 

@@ -196,11 +196,14 @@ absl::StatusOr<std::vector<LiveJob>> ReadLiveJobs(SqliteConnection& connection,
 
 absl::StatusOr<std::vector<UnboundAttempt>> ReadUnboundAttempts(SqliteConnection& connection,
                                                                 const std::string& account) {
-  static const std::string sql = absl::StrCat(
+  static const std::string columns = absl::StrCat(
       "SELECT ", kAttemptColumns,
       ", jobs.caller, jobs.state FROM attempts JOIN jobs ON jobs.id = attempts.job_id"
-      " WHERE attempts.account = ? AND attempts.upstream_id = '' AND attempts.not_accepted = 0"
-      " ORDER BY attempts.job_id, attempts.number");
+      " WHERE attempts.account = ?1 AND ");
+  // Each half has an index of its own.
+  static const std::string sql =
+      absl::StrCat(columns, "attempts.upstream_id = '' AND attempts.not_accepted = 0 UNION ALL ",
+                   columns, "attempts.by_hand <> 0 AND attempts.upstream_id <> '' ORDER BY 1, 2");
   std::vector<UnboundAttempt> unbound;
   Statement select = connection.Prepare(sql);
   select.Bind(account);

@@ -24,7 +24,7 @@ const char kTransitionColumns[] =
 
 const char kAttemptColumns[] =
     "attempts.job_id, attempts.number, attempts.account, attempts.model, attempts.fingerprint,"
-    " attempts.seal_time, attempts.end_time, attempts.upstream_id";
+    " attempts.seal_time, attempts.end_time, attempts.upstream_id, attempts.by_hand";
 
 namespace {
 
@@ -177,7 +177,9 @@ absl::StatusOr<JobTransition> ReadTransition(const Statement& row) {
 absl::StatusOr<Attempt> ReadAttempt(const Statement& row) {
   Attempt attempt;
   attempt.job_id = row.Text(0);
-  const bool good = ReadInt(row.Int(1), attempt.number);
+  const bool good =
+      ReadInt(row.Int(1), attempt.number) &&
+      ReadEnum(row.Int(8), HandBinding::kNone, HandBinding::kUnknownTime, attempt.by_hand);
   attempt.account = row.Text(2);
   attempt.model = row.Text(3);
   attempt.fingerprint = row.Text(4);

@@ -24,7 +24,7 @@ extern const char kTransitionColumns[];
 
 // The columns that ReadAttempt expects, from column 0. `attempts` has no alias.
 extern const char kAttemptColumns[];
-inline constexpr int kAttemptColumnCount = 8;
+inline constexpr int kAttemptColumnCount = 9;
 
 absl::StatusOr<Job> ReadJob(const Statement& row);
 absl::StatusOr<JobTransition> ReadTransition(const Statement& row);

@@ -78,12 +78,14 @@ absl::Status FollowInAttempts(SqliteConnection& connection, const Job& before, c
   return absl::OkStatus();
 }
 
-absl::Status BindAttempt(SqliteConnection& connection, const Job& job, int attempt) {
+absl::Status BindAttempt(SqliteConnection& connection, const Job& job, int attempt,
+                         HandBinding by_hand) {
   if (job.upstream_id.empty()) return Broken(job.id, "an attempt was bound to no upstream id");
   RETURN_IF_ERROR(connection
-                      .Prepare("UPDATE attempts SET upstream_id = ?, not_accepted = 0"
+                      .Prepare("UPDATE attempts SET upstream_id = ?, not_accepted = 0, by_hand = ?"
                                " WHERE job_id = ? AND number = ?")
                       .Bind(job.upstream_id)
+                      .Bind(static_cast<int>(by_hand))
                       .Bind(job.id)
                       .Bind(attempt)
                       .Run());
@@ -108,7 +110,7 @@ absl::StatusOr<Change> WriteChange(SqliteConnection& connection, const Job& befo
     return absl::AlreadyExistsError("another job owns this upstream id");
   }
   if (decision.bind_attempt != 0) {
-    RETURN_IF_ERROR(BindAttempt(connection, job, decision.bind_attempt));
+    RETURN_IF_ERROR(BindAttempt(connection, job, decision.bind_attempt, decision.by_hand));
   }
   if (moved) RETURN_IF_ERROR(FollowInAttempts(connection, before, job));
 

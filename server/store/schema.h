@@ -149,6 +149,11 @@ CREATE TABLE facts (
   FOREIGN KEY (job_id, attempt) REFERENCES attempts (job_id, number) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 )sql",
+    R"sql(
+ALTER TABLE attempts ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0
+  CHECK (by_hand BETWEEN 0 AND 3);
+CREATE INDEX attempts_by_hand ON attempts (account) WHERE by_hand <> 0;
+)sql",
 };
 
 }  // namespace lumaedit

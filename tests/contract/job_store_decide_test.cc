@@ -353,6 +353,39 @@ TEST_P(JobStoreSuite, AnAttemptIsUnboundUntilItIsBoundOrKnownNotAccepted) {
   EXPECT_THAT(unbound(), UnorderedElementsAre(abandoned.id, refused.id));
 }
 
+TEST_P(JobStoreSuite, WhatAPersonHasBoundGoesOnCompeting) {
+  const Lease lease = Acquired();
+  const Job job = Sealed(lease, Inserted());
+  const Job doubt = Sealed(lease, Inserted());
+  const auto bound = store().Update(
+      job.id, nullptr, [](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
+        Decision decision;
+        decision.job = view.job;
+        decision.job.state = JobState::kFailed;
+        decision.job.charge.state = ChargeState::kReleased;
+        decision.job.upstream_account = kAccount;
+        decision.job.upstream_id = "up-1";
+        decision.bind_attempt = 1;
+        decision.by_hand = HandBinding::kUnknownEcho;
+        return decision;
+      });
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  EXPECT_EQ(store().View(job.id)->attempts[0].by_hand, HandBinding::kUnknownEcho);
+  EXPECT_EQ(store().View(doubt.id)->attempts[0].by_hand, HandBinding::kNone);
+  const auto rivals = store().UnboundAttempts(kAccount);
+  ASSERT_TRUE(rivals.ok()) << rivals.status();
+  ASSERT_THAT(*rivals, SizeIs(2));
+  const auto& by_hand = (*rivals)[(*rivals)[0].attempt.job_id == job.id ? 0 : 1];
+  EXPECT_EQ(by_hand.attempt.by_hand, HandBinding::kUnknownEcho);
+  EXPECT_EQ(by_hand.attempt.upstream_id, "up-1");
+
+  // It is kept as long as any job is in doubt.
+  const absl::Time later = Now() + absl::Hours(1);
+  EXPECT_EQ(*store().Purge(later, absl::InfinitePast(), 10), 0);
+  ASSERT_TRUE(Move(doubt.id, &lease, JobState::kPending).ok());
+  EXPECT_EQ(*store().Purge(later, absl::InfinitePast(), 10), 1);
+}
+
 TEST_P(JobStoreSuite, AJobThatWasRefusedIsSentAgainAsTheNextAttempt) {
   const Lease lease = Acquired();
   const Job job = Sealed(lease, Inserted());

@@ -1,5 +1,7 @@
 #include "tests/wire/rpc/gateway.h"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_future.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -73,8 +75,22 @@ Gateway::Gateway(GatewayOptions options) {
       WatchHub::Deps{*store_, *store_worker_, *fan_out_worker_, clock_, log_, &encoder_});
   jobs_ = std::make_unique<JobService>(
       JobService::Deps{*store_, *sources_, *hub_, board_, *store_worker_, clock_, random_, log_});
+  engine_ = std::make_unique<JobEngine>(EngineDeps{.store = *store_,
+                                                   .sources = *sources_,
+                                                   .upstream = upstream_,
+                                                   .hub = *hub_,
+                                                   .board = board_,
+                                                   .store_worker = *store_worker_,
+                                                   .clock = clock_,
+                                                   .random = random_,
+                                                   .log = log_,
+                                                   .executor = io_.get_executor()},
+                                        EngineSettings{}, "owner");
+  io_thread_ = std::thread([this] { io_.run(); });
   service_ = std::make_unique<GrpcEditService>(
-      GrpcEditService::Deps{*jobs_, *hub_, *authenticator_, clock_, random_, log_}, options.rpc);
+      GrpcEditService::Deps{*jobs_, *hub_, *authenticator_, clock_, random_, log_,
+                            engine_->calls()},
+      options.rpc);
   auto server = GrpcServer::Start(options.server, *service_, log_);
   if (!server.ok()) {
     started_ = server.status();
@@ -87,6 +103,10 @@ Gateway::Gateway(GatewayOptions options) {
 Gateway::~Gateway() {
   StopServer(absl::ZeroDuration());
   service_.reset();
+  if (engine_) boost::asio::co_spawn(io_, engine_->Stop(), boost::asio::use_future).get();
+  io_work_.reset();
+  io_.stop();
+  if (io_thread_.joinable()) io_thread_.join();
   // What is queued runs before the hub and the store go.
   store_worker_.reset();
   fan_out_worker_.reset();
@@ -127,6 +147,23 @@ std::string Gateway::SubmitOne() {
 }
 
 void Gateway::Move(const std::string& job_id, JobState state) {
+  Move(job_id, state, [](Job&) {});
+}
+
+void Gateway::Seal(const std::string& job_id) {
+  const auto lease = store_->Acquire("owner");
+  ASSERT_TRUE(lease.ok()) << lease.status();
+  Attempt attempt;
+  attempt.job_id = job_id;
+  attempt.account = upstream_.account;
+  attempt.model = kEditModel;
+  attempt.fingerprint = PayloadFingerprint(PayloadFor(store_->View(job_id)->job.edit));
+  const auto sealed = store_->Seal(*lease, attempt);
+  ASSERT_TRUE(sealed.ok()) << sealed.status();
+}
+
+void Gateway::Move(const std::string& job_id, JobState state,
+                   const std::function<void(Job&)>& edit) {
   const absl::Time now = clock_.Now();
   auto change = store_->Update(
       job_id, nullptr, [&](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
@@ -140,6 +177,7 @@ void Gateway::Move(const std::string& job_id, JobState state) {
         }
         decision.job.charge.state =
             ChargeFor(state, IsSet(decision.job.accept_time), decision.job.error);
+        edit(decision.job);
         return decision;
       });
   ASSERT_TRUE(change.ok()) << change.status();

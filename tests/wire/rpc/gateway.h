@@ -1,14 +1,18 @@
-// The real gRPC server over the real JobService and SQLite, without the engine: tests move the jobs
-// themselves. And what its clients need to read answers. One thread drives it.
+// The real gRPC server over the real JobService and SQLite. The engine is there for the calls that
+// ask the upstream, a fake one, but it drives nothing: tests move the jobs themselves. And what its
+// clients need to read answers. One thread drives it.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "google/rpc/error_details.pb.h"
@@ -17,6 +21,7 @@
 #include "server/base/clock.h"
 #include "server/base/random.h"
 #include "server/base/worker.h"
+#include "server/job/job_engine.h"
 #include "server/job/job_service.h"
 #include "server/job/live_board.h"
 #include "server/job/watch_hub.h"
@@ -24,6 +29,7 @@
 #include "server/rpc/edit_service.h"
 #include "server/rpc/grpc_server.h"
 #include "server/rpc/transition_encoder.h"
+#include "tests/fakes/fake_upstream.h"
 #include "tests/fakes/recording_log.h"
 #include "tests/fakes/temp_folder.h"
 
@@ -78,6 +84,14 @@ class Gateway {
 
   // One committed and published change of state, as the engine makes it.
   void Move(const std::string& job_id, JobState state);
+  // The same, with `edit` applied to the job.
+  void Move(const std::string& job_id, JobState state, const std::function<void(Job&)>& edit);
+
+  // Seals an attempt for the job, as the engine does, so that it is SUBMITTING.
+  void Seal(const std::string& job_id);
+
+  // To be scripted before a call that asks it.
+  FakeUpstream& upstream() { return upstream_; }
 
   // Jobs of all callers named `caller` in the store.
   int JobCount(const std::string& caller = "local");
@@ -96,6 +110,12 @@ class Gateway {
   std::unique_ptr<SourceStore> sources_;
   std::unique_ptr<WatchHub> hub_;
   std::unique_ptr<JobService> jobs_;
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> io_work_{
+      io_.get_executor()};
+  FakeUpstream upstream_{io_.get_executor(), clock_};
+  std::unique_ptr<JobEngine> engine_;
+  std::thread io_thread_;
   std::unique_ptr<GrpcEditService> service_;
   std::unique_ptr<ThreadWorker> fan_out_worker_;
   std::unique_ptr<ThreadWorker> store_worker_;
