@@ -132,6 +132,16 @@ Result<v1::CancelJobResponse> Client::Cancel(const std::string& job_id,
   return UnaryCall(options_, *connection_, options).Run(&v1::EditService::Stub::CancelJob, request);
 }
 
+Result<v1::QuoteEditResponse> Client::Quote(const v1::QuoteEditRequest& request,
+                                            const CallOptions& options) {
+  return UnaryCall(options_, *connection_, options).Run(&v1::EditService::Stub::QuoteEdit, request);
+}
+
+Result<v1::Budget> Client::GetBudget(const CallOptions& options) {
+  return UnaryCall(options_, *connection_, options)
+      .Run(&v1::EditService::Stub::GetBudget, v1::GetBudgetRequest());
+}
+
 Result<WatchEnd> Client::Watch(const std::string& job_id, std::int32_t after_sequence,
                                const TransitionCallback& on_transition,
                                const WatchOptions& options) {

@@ -81,6 +81,13 @@ class Client {
   // result, so lost calls are repeated here too.
   Result<v1::CancelJobResponse> Cancel(const std::string& job_id, const CallOptions& options = {});
 
+  // What an edit would cost; nothing is kept or spent.
+  Result<v1::QuoteEditResponse> Quote(const v1::QuoteEditRequest& request,
+                                      const CallOptions& options = {});
+
+  // The caller's budget in the current window.
+  Result<v1::Budget> GetBudget(const CallOptions& options = {});
+
   // Delivers every transition after `after_sequence` (0 = from the first) to `on_transition`, in
   // order, each once, and returns after the final one. Blocks; see watch.h for how it resumes,
   // which errors end it, and what else it can tell.

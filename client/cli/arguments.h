@@ -12,6 +12,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/cli/commands/list.h"
+#include "client/cli/commands/quote.h"
+#include "client/cli/commands/report.h"
 #include "client/cli/commands/submit.h"
 #include "client/connection.h"
 
@@ -23,6 +25,9 @@ enum class Command {
   kGet,
   kList,
   kCancel,
+  kQuote,
+  kBudget,
+  kReport,
 };
 
 struct Arguments {
@@ -35,6 +40,8 @@ struct Arguments {
   std::map<std::string, std::string> labels;  // submit, list
   SubmitArguments submit;
   ListArguments list;
+  QuoteArguments quote;
+  ReportArguments report;
   std::int32_t after_sequence = 0;                   // watch
   absl::Duration heartbeat = absl::Seconds(15);      // watch, submit --watch
   absl::Duration give_up_after = absl::Minutes(30);  // watch, submit --watch

@@ -112,6 +112,7 @@ Result<v1::SubmitEditRequest> MakeSubmitRequest(const Arguments& arguments) {
   SetManual(from, edit);
 
   if (!from.generation_id.empty()) edit.set_generation_id(from.generation_id);
+  if (!from.source_job_id.empty()) edit.set_source_job_id(from.source_job_id);
   if (!from.source_file.empty()) {
     Result<std::string> bytes = ReadFile(from.source_file);
     if (!bytes.ok()) return bytes.error();

@@ -153,6 +153,19 @@ void Printer::PrintCancel(const v1::CancelJobResponse& response) {
   PrintJob(response.job());
 }
 
+void Printer::PrintMessage(const google::protobuf::Message& message,
+                           const std::vector<std::string>& lines) {
+  if (json_) {
+    Line(ToJson(message));
+  } else {
+    PrintLines(lines);
+  }
+}
+
+void Printer::PrintLines(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) Line(line);
+}
+
 void Printer::PrintError(const ClientError& error) {
   const LiveLine::Pause pause(live_);
   if (json_) {

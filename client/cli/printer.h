@@ -7,6 +7,7 @@
 #include <iosfwd>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "client/cli/live_line.h"
 #include "client/client_error.h"
@@ -24,6 +25,12 @@ class Printer {
   void PrintListed(const v1::Job& job);
   void PrintTransition(const std::string& job_id, const v1::Transition& transition);
   void PrintCancel(const v1::CancelJobResponse& response);
+
+  // With json, `message`; else the lines, which are clean already.
+  void PrintMessage(const google::protobuf::Message& message,
+                    const std::vector<std::string>& lines);
+  // Lines as they are, which are clean already.
+  void PrintLines(const std::vector<std::string>& lines);
 
   // A failed call, with every violation and the reason.
   void PrintError(const ClientError& error);

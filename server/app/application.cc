@@ -26,6 +26,7 @@
 #include "server/job/job_engine.h"
 #include "server/job/job_service.h"
 #include "server/job/live_board.h"
+#include "server/job/price_service.h"
 #include "server/job/watch_hub.h"
 #include "server/rpc/authenticators.h"
 #include "server/rpc/edit_service.h"
@@ -90,6 +91,7 @@ struct Application::Parts {
   LiveBoard board;
   std::unique_ptr<WatchHub> hub;
   std::unique_ptr<JobService> jobs;
+  std::unique_ptr<PriceService> prices;
 
   // The I/O thread: every coroutine of the upstream and of the engine.
   asio::io_context io{1};
@@ -161,7 +163,13 @@ absl::Status Application::StartParts() {
                                                          .store_worker = *p.store_worker,
                                                          .clock = p.clock,
                                                          .random = p.random,
-                                                         .log = log_});
+                                                         .log = log_},
+                                        config_.budget);
+  p.prices = std::make_unique<PriceService>(PriceService::Deps{.store = *p.store,
+                                                               .sources = *p.sources,
+                                                               .store_worker = *p.store_worker,
+                                                               .clock = p.clock},
+                                            config_.budget);
 
   HttpOptions http;
   http.base_url = config_.asking.base_url;
@@ -213,6 +221,7 @@ absl::Status Application::StartParts() {
   }
   p.service =
       std::make_unique<GrpcEditService>(GrpcEditService::Deps{.jobs = *p.jobs,
+                                                              .prices = *p.prices,
                                                               .hub = *p.hub,
                                                               .authenticator = *p.authenticator,
                                                               .clock = p.clock,

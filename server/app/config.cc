@@ -139,6 +139,7 @@ void CheckTogether(Config& config, Errors& errors) {
   }
   if (!errors.Has("gmi-api-key-file")) ReadKey(config.asking, errors);
 
+  config.budget.window = config.budget_window == "day" ? BudgetWindow::kDay : BudgetWindow::kMonth;
   auto& engine = config.engine;
   engine.reconcile.retry_capacity_refusal = config.on_capacity_refusal == "retry";
   if (engine.dispatch.pause_first > engine.dispatch.pause_most) {
@@ -224,6 +225,12 @@ SettingList SettingsOf(Config& config) {
             "PEM certificates that the upstream is judged by. Empty: the system's");
   list.File("gmi-api-key-file", &config.asking.api_key_file,
             "File with the upstream's API key. Empty: the variable GMI_API_KEY");
+
+  list.Group("Money");
+  list.Usd("default-budget-usd", &config.budget.limit_usd_micros,
+           "Most that a caller's jobs may cost in a window. Empty: no limit");
+  list.Choice("budget-window", &config.budget_window, {"day", "month"},
+              "The window of a budget, of the calendar in UTC");
 
   list.Group("Jobs");
   DispatchSettings& dispatch = config.engine.dispatch;

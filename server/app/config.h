@@ -13,6 +13,7 @@
 #include "server/app/settings.h"
 #include "server/base/log.h"
 #include "server/base/secret.h"
+#include "server/job/budget.h"
 #include "server/job/engine_settings.h"
 #include "server/rpc/rpc_settings.h"
 
@@ -50,6 +51,8 @@ struct Config {
   Storing storing;
   Asking asking;
   std::string on_capacity_refusal = "retry";  // what engine.reconcile says, in words
+  std::string budget_window = "month";        // what budget.window says, in words
+  BudgetSettings budget;
   EngineSettings engine;
   RpcSettings rpc;
   Running running;

@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 
@@ -76,6 +77,38 @@ std::string ReadAddress(const std::string& text, Address* address) {
   }
   *address = {std::move(host), port};
   return "";
+}
+
+std::optional<std::int64_t> ReadUsdMicros(std::string_view text) {
+  constexpr std::int64_t kMostUsd = 1'000'000'000;
+  constexpr std::size_t kDecimals = 6;
+  const std::size_t point = text.find('.');
+  const bool has_point = point != std::string_view::npos;
+  const std::string_view whole = text.substr(0, point);
+  std::string_view part = has_point ? text.substr(point + 1) : std::string_view();
+  const auto digits = [](std::string_view digits_or_not) {
+    return !digits_or_not.empty() &&
+           std::all_of(digits_or_not.begin(), digits_or_not.end(), absl::ascii_isdigit);
+  };
+  if (!digits(whole) || (has_point && !digits(part)) || part.size() > kDecimals) {
+    return std::nullopt;
+  }
+  std::int64_t usd = 0;
+  if (!absl::SimpleAtoi(std::string(whole), &usd) || usd > kMostUsd) {
+    return std::nullopt;
+  }
+  std::int64_t micros = 0;
+  for (std::size_t at = 0; at < kDecimals; ++at) {
+    micros = micros * 10 + (at < part.size() ? part[at] - '0' : 0);
+  }
+  return usd * 1'000'000 + micros;
+}
+
+std::string PrintUsd(std::int64_t micros) {
+  std::string text = absl::StrFormat("%d.%06d", micros / 1'000'000, micros % 1'000'000);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
 }
 
 void SettingList::Add(std::string_view name, std::string range, std::string_view meaning,
@@ -168,6 +201,21 @@ void SettingList::Number(std::string_view name, double* target, double least, do
         return "";
       },
       [target] { return absl::StrCat(*target); });
+}
+
+void SettingList::Usd(std::string_view name, std::optional<std::int64_t>* target,
+                      std::string_view meaning) {
+  Add(
+      name, "US dollars, at most six decimals", meaning,
+      [target](const std::string& text) -> std::string {
+        const std::optional<std::int64_t> value = ReadUsdMicros(text);
+        if (!text.empty() && !value) {
+          return absl::StrCat("'", text, "' is no amount of US dollars, such as 50 or 7.56");
+        }
+        *target = value;
+        return "";
+      },
+      [target] { return *target ? PrintUsd(**target) : std::string(); });
 }
 
 void SettingList::Choice(std::string_view name, std::string* target,

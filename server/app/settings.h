@@ -5,7 +5,9 @@
 // the process has one thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +46,13 @@ struct Address {
 // Answers what is wrong; empty: nothing. An empty text is an empty address.
 std::string ReadAddress(const std::string& text, Address* address);
 
+// "12", "0.72" or "12.000001" as micro-dollars: exact, at most six decimals, up to a billion
+// dollars. Unset for anything else.
+std::optional<std::int64_t> ReadUsdMicros(std::string_view text);
+
+// The shortest text that ReadUsdMicros reads as `micros`, which is at least 0.
+std::string PrintUsd(std::int64_t micros);
+
 class SettingList {
  public:
   // The settings added from here on belong to `group`.
@@ -60,6 +69,8 @@ class SettingList {
   void Integer(std::string_view name, int* target, int least, int most, std::string_view meaning);
   void Number(std::string_view name, double* target, double least, double most,
               std::string_view meaning);
+  // US dollars with at most six decimals, kept in micro-dollars; empty: no limit.
+  void Usd(std::string_view name, std::optional<std::int64_t>* target, std::string_view meaning);
   void Choice(std::string_view name, std::string* target, std::vector<std::string> choices,
               std::string_view meaning);
 

@@ -36,6 +36,20 @@ struct PriceRange {
   friend bool operator==(const PriceRange&, const PriceRange&) = default;
 };
 
+// How the length of a source is known. Numbers equal the proto's.
+enum class DurationBasis {
+  kProbed = 1,    // measured here
+  kLineage = 2,   // the source is the outcome of a job whose source was measured
+  kDeclared = 3,  // the caller said so
+  kUnknown = 4,
+};
+
+struct SourceLength {
+  std::optional<absl::Duration> duration;  // whole microseconds, rounded up; unset: kUnknown
+  DurationBasis basis = DurationBasis::kUnknown;
+  friend bool operator==(const SourceLength&, const SourceLength&) = default;
+};
+
 enum class ChargeState { kReserved = 1, kIncurred = 2, kReleased = 3, kUncertain = 4 };
 
 struct Charge {
@@ -81,6 +95,7 @@ struct Job {
   int sequence = 0;  // of the newest transition
   Edit edit;
   SubmitOptions options;
+  SourceLength source_length;  // as known at submission; an edit keeps the length
   PriceRange quote;
   Charge charge;
   std::optional<Outcome> outcome;

@@ -8,7 +8,8 @@
 #include "server/base/crash_point.h"
 #include "server/base/hash.h"
 #include "server/job/cancel_rule.h"
-#include "server/job/price_table.h"
+#include "server/job/quote.h"
+#include "server/job/source_resolver.h"
 #include "server/job/store_call.h"
 
 namespace lumaedit {
@@ -35,9 +36,22 @@ absl::Status OutOfRange(int after_sequence, int newest) {
       absl::StrCat("after_sequence ", after_sequence, " lies beyond the newest one, ", newest));
 }
 
+absl::Status CheckPriceLimit(const Job& job) {
+  const auto& limit = job.options.max_price_usd_micros;
+  if (!limit || job.quote.max_usd_micros <= *limit) return absl::OkStatus();
+  ErrorDetail detail;
+  detail.reason = ErrorReason::kPriceAboveLimit;
+  detail.metadata = {{"min_usd_micros", absl::StrCat(job.quote.min_usd_micros)},
+                     {"max_usd_micros", absl::StrCat(job.quote.max_usd_micros)},
+                     {"max_price_usd_micros", absl::StrCat(*limit)}};
+  return MakeError(absl::StatusCode::kFailedPrecondition, std::move(detail),
+                   absl::StrCat("the edit may cost ", job.quote.max_usd_micros,
+                                " micro-dollars, above max_price_usd_micros"));
+}
+
 }  // namespace
 
-JobService::JobService(Deps deps) : deps_(deps) {}
+JobService::JobService(Deps deps, BudgetSettings budget) : deps_(deps), budget_(budget) {}
 
 template <typename T, typename Work>
 void JobService::Run(Reply<T> reply, Work work) {
@@ -74,7 +88,9 @@ absl::StatusOr<JobSnapshot> JobService::SubmitNow(SubmitRequest request) {
   }
   if (!absl::IsNotFound(known.status())) return known.status();
   if (draining_) return Draining();
-  if (absl::Status own = CheckGeneration(request); !own.ok()) return own;
+  auto resolved = ResolveSource(deps_.store, deps_.sources, request.caller, request.edit.source,
+                                request.options.declared_source_duration);
+  if (!resolved.ok()) return resolved.status();
 
   const absl::Time now = deps_.clock.Now();
   NewJob new_job;
@@ -83,22 +99,16 @@ absl::StatusOr<JobSnapshot> JobService::SubmitNow(SubmitRequest request) {
   job.caller = request.caller;
   job.request_id = request.request_id;
   job.edit = request.edit;
+  job.edit.source = std::move(resolved->source);
   job.options = request.options;
-  job.quote = QuoteFor(job.edit.output_format, job.options.declared_source_duration);
+  job.source_length = resolved->length;
+  job.quote = QuoteFor(job.edit.output_format, job.source_length).price;
   job.charge = {ChargeState::kReserved, job.quote};
   job.create_time = now;
-  new_job.day_start =
-      absl::FromCivil(absl::ToCivilDay(now, absl::UTCTimeZone()), absl::UTCTimeZone());
-  new_job.budget_window_start = new_job.day_start;
-  if (job.options.max_price_usd_micros &&
-      job.quote.max_usd_micros > *job.options.max_price_usd_micros) {
-    ErrorDetail detail;
-    detail.reason = ErrorReason::kPriceAboveLimit;
-    detail.metadata["max_usd_micros"] = absl::StrCat(job.quote.max_usd_micros);
-    return MakeError(absl::StatusCode::kFailedPrecondition, std::move(detail),
-                     absl::StrCat("the edit may cost ", job.quote.max_usd_micros,
-                                  " micro-dollars, above max_price_usd_micros"));
-  }
+  new_job.day_start = PeriodOf(BudgetWindow::kDay, now).start;
+  new_job.budget_window_start = PeriodOf(budget_.window, now).start;
+  if (auto limit = CallerLimit(budget_, job.caller, now)) new_job.limits.push_back(*limit);
+  if (absl::Status allowed = CheckPriceLimit(job); !allowed.ok()) return allowed;
   if (request.inline_source) {
     auto edit = StoreInline(request, job.id);
     if (!edit.ok()) return edit.status();
@@ -114,16 +124,6 @@ absl::StatusOr<JobSnapshot> JobService::SubmitNow(SubmitRequest request) {
   if (inserted->transition) deps_.hub.Publish(inserted->job.id, *inserted->transition);
   if (listener_ != nullptr) listener_->OnSubmitted(inserted->job);
   return Snapshot(std::move(inserted->job));
-}
-
-absl::Status JobService::CheckGeneration(const SubmitRequest& request) {
-  const auto* generation = std::get_if<GenerationSource>(&request.edit.source);
-  if (generation == nullptr) return absl::OkStatus();
-  // The upstream sees one key for all callers, so it would take anybody's video as a source.
-  auto owner = deps_.store.OwnerOfGeneration(generation->generation_id);
-  if (!owner.ok()) return owner.status();
-  if (owner->empty() || *owner == request.caller) return absl::OkStatus();
-  return InvalidFields({{"edit.generation_id", "cannot be used as a source"}});
 }
 
 absl::StatusOr<Edit> JobService::StoreInline(const SubmitRequest& request,

@@ -16,6 +16,7 @@
 #include "server/base/random.h"
 #include "server/base/reply.h"
 #include "server/base/worker.h"
+#include "server/job/budget.h"
 #include "server/job/job_snapshot.h"
 #include "server/job/job_store.h"
 #include "server/job/live_board.h"
@@ -61,7 +62,7 @@ class JobService {
     Random& random;
     Log& log;
   };
-  explicit JobService(Deps deps);
+  explicit JobService(Deps deps, BudgetSettings budget = {});
 
   // Set once, before the first call.
   void SetListener(JobListener* listener) { listener_ = listener; }
@@ -93,7 +94,6 @@ class JobService {
   absl::StatusOr<JobSnapshot> SubmitNow(SubmitRequest request);
   absl::StatusOr<JobSnapshot> AnswerRepeat(const Job& job, const SubmitRequest& request,
                                            const Edit& edit);
-  absl::Status CheckGeneration(const SubmitRequest& request);
   absl::StatusOr<Edit> StoreInline(const SubmitRequest& request, const std::string& job_id);
   absl::StatusOr<CancelAnswer> CancelNow(const std::string& caller, const std::string& job_id,
                                          const std::string& actor);
@@ -103,6 +103,7 @@ class JobService {
   void Run(Reply<T> reply, Work work);
 
   const Deps deps_;
+  const BudgetSettings budget_;
   JobListener* listener_ = nullptr;
   std::atomic<bool> draining_ = false;
 };

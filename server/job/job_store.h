@@ -38,7 +38,7 @@ struct SpendLimit {
 };
 
 struct NewJob {
-  Job job;  // id, caller, request_id, edit, options, quote, charge, create_time; state PENDING
+  Job job;  // all that is known at submission; state PENDING
   absl::Time budget_window_start = absl::InfinitePast();  // of the caller's window
   absl::Time day_start = absl::InfinitePast();            // UTC day, for the limit over all callers
   std::vector<SpendLimit> limits;
@@ -107,6 +107,13 @@ struct Budget {
   std::int64_t uncertain_usd_micros = 0;
 };
 
+// The job whose outcome is a generation.
+struct GenerationOrigin {
+  std::string caller;
+  std::string job_id;
+  SourceLength source_length;  // of that job
+};
+
 // What a decision knows: the job as it is, and its attempts with every fact, in this transaction.
 struct JobView {
   Job job;
@@ -164,8 +171,9 @@ class JobStore {
 
   virtual absl::StatusOr<Budget> GetBudget(const std::string& caller, absl::Time window_start) = 0;
 
-  // The caller's jobs whose outcome has this generation id; "" when it is nobody's.
-  virtual absl::StatusOr<std::string> OwnerOfGeneration(const std::string& generation_id) = 0;
+  // The job, of any caller, whose outcome has this generation id; unset when no job's has.
+  virtual absl::StatusOr<std::optional<GenerationOrigin>> OriginOfGeneration(
+      const std::string& generation_id) = 0;
 
   // --- Owning -----------------------------------------------------------------------------------
   // Registers `owner` with a new epoch and takes over the jobs of expired owners (SQLite: of all).

@@ -31,13 +31,4 @@ int BlocksFor(absl::Duration duration) {
   return static_cast<int>(std::max<std::int64_t>(1, (micros + block - 1) / block));
 }
 
-PriceRange QuoteFor(OutputFormat format, const std::optional<absl::Duration>& duration) {
-  const std::int64_t block = BlockPriceUsdMicros(format);
-  if (duration) {
-    const std::int64_t price = block * BlocksFor(*duration);
-    return {price, price};
-  }
-  return {block, block * BlocksFor(kLongestSource)};
-}
-
 }  // namespace lumaedit

@@ -3,11 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 #include "absl/time/time.h"
-#include "server/job/job.h"
+#include "server/job/edit.h"
 
 namespace lumaedit {
 
@@ -15,15 +14,13 @@ namespace lumaedit {
 inline constexpr std::string_view kPriceTableVersion = "2026-06-17";
 
 inline constexpr absl::Duration kBlockLength = absl::Seconds(5);
-// The upstream's longest source (upstream.md 6, 6.2): the bound where the length is not known.
+// The upstream's longest source (upstream.md 6, 6.2), and so the most blocks that it bills.
 inline constexpr absl::Duration kLongestSource = absl::Seconds(30);
+inline constexpr int kMostBlocks = 6;
 
 std::int64_t BlockPriceUsdMicros(OutputFormat format);
 
 // max(1, ceil(duration / 5 s)), counted in whole microseconds, rounded up.
 int BlocksFor(absl::Duration duration);
-
-// Exact for a known duration; one block to the blocks of the longest source otherwise.
-PriceRange QuoteFor(OutputFormat format, const std::optional<absl::Duration>& duration);
 
 }  // namespace lumaedit

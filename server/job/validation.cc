@@ -88,7 +88,7 @@ void CheckPrompt(const std::string& prompt, std::vector<Violation>& out) {
 
 void CheckSource(const Edit& edit, bool has_inline, std::vector<Violation>& out) {
   if (std::holds_alternative<std::monostate>(edit.source)) {
-    if (!has_inline) out.push_back({"edit.source", "is required: generation_id or inline"});
+    if (!has_inline) out.push_back({"edit.source", "is required"});
     return;
   }
   if (has_inline) {
@@ -99,11 +99,10 @@ void CheckSource(const Edit& edit, bool has_inline, std::vector<Violation>& out)
     if (!IsId(generation->generation_id)) {
       out.push_back({"edit.generation_id", "must be 1 to 128 of A-Z a-z 0-9 _ -"});
     }
-  } else if (std::holds_alternative<JobSource>(edit.source)) {
-    out.push_back({"edit.source_job_id", "cannot be used as a source yet"});
-  } else {
-    out.push_back(
-        {"edit.source_id", "is output only: a source is given as generation_id or inline"});
+  } else if (const auto* job = std::get_if<JobSource>(&edit.source)) {
+    if (!IsUuidButNil(job->job_id)) out.push_back({"edit.source_job_id", "must be a Job.id"});
+  } else if (!IsUuidButNil(std::get<StoredSource>(edit.source).source_id)) {
+    out.push_back({"edit.source_id", "must be a Source.id: a UUID, and not the nil one"});
   }
 }
 
@@ -157,6 +156,17 @@ void CheckRest(const Edit& edit, std::vector<Violation>& out) {
   }
 }
 
+void CheckDeclaredDuration(const SubmitOptions& options, const ValidationLimits& limits,
+                           std::vector<Violation>& out) {
+  if (!options.declared_source_duration) return;
+  if (*options.declared_source_duration <= absl::ZeroDuration()) {
+    out.push_back({"declared_source_duration", "must be above 0"});
+  } else if (*options.declared_source_duration > limits.longest_source) {
+    out.push_back({"declared_source_duration",
+                   absl::StrCat("must be at most ", absl::FormatDuration(limits.longest_source))});
+  }
+}
+
 void CheckOptions(const SubmitOptions& options, const ValidationLimits& limits,
                   std::vector<Violation>& out) {
   for (Violation& violation : ValidateLabels(options.labels, "labels")) {
@@ -165,15 +175,7 @@ void CheckOptions(const SubmitOptions& options, const ValidationLimits& limits,
   if (options.max_price_usd_micros && *options.max_price_usd_micros < 0) {
     out.push_back({"max_price_usd_micros", "must be at least 0"});
   }
-  if (options.declared_source_duration) {
-    if (*options.declared_source_duration <= absl::ZeroDuration()) {
-      out.push_back({"declared_source_duration", "must be above 0"});
-    } else if (*options.declared_source_duration > limits.longest_source) {
-      out.push_back(
-          {"declared_source_duration",
-           absl::StrCat("must be at most ", absl::FormatDuration(limits.longest_source))});
-    }
-  }
+  CheckDeclaredDuration(options, limits, out);
   if (options.start_within) {
     if (*options.start_within <= absl::ZeroDuration()) {
       out.push_back({"start_within", "must be above 0"});
@@ -269,11 +271,13 @@ std::vector<Violation> ValidateSubmit(const SubmitRequest& request,
   return out;
 }
 
-std::vector<Violation> ValidateEdit(const Edit& edit, bool has_inline_source) {
+std::vector<Violation> ValidateQuote(const SubmitRequest& request, const ValidationLimits& limits) {
   std::vector<Violation> out;
-  CheckPrompt(edit.prompt, out);
-  CheckSource(edit, has_inline_source, out);
-  CheckRest(edit, out);
+  if (!request.edit.prompt.empty()) CheckPrompt(request.edit.prompt, out);
+  CheckSource(request.edit, request.inline_source.has_value(), out);
+  if (request.inline_source) CheckInline(*request.inline_source, out);
+  CheckRest(request.edit, out);
+  CheckDeclaredDuration(request.options, limits, out);
   return out;
 }
 

@@ -35,7 +35,9 @@ struct ValidationLimits {
 
 // Every wrong field, in the order of the proto; empty: all is well.
 std::vector<Violation> ValidateSubmit(const SubmitRequest& request, const ValidationLimits& limits);
-std::vector<Violation> ValidateEdit(const Edit& edit, bool has_inline_source);
+// The same of what a quote rests on: the edit, whose prompt may be empty, and the declared
+// duration.
+std::vector<Violation> ValidateQuote(const SubmitRequest& request, const ValidationLimits& limits);
 std::vector<Violation> ValidateLabels(const std::map<std::string, std::string>& labels,
                                       std::string_view field);
 

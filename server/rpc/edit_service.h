@@ -19,6 +19,7 @@
 #include "server/base/random.h"
 #include "server/job/authenticator.h"
 #include "server/job/job_service.h"
+#include "server/job/price_service.h"
 #include "server/job/upstream_calls.h"
 #include "server/job/watch_hub.h"
 #include "server/rpc/rpc_settings.h"
@@ -44,6 +45,7 @@ class GrpcEditService final : public RawEditService {
  public:
   struct Deps {
     JobService& jobs;
+    PriceService& prices;
     WatchHub& hub;  // made with a TransitionEncoder
     const Authenticator& authenticator;
     Clock& clock;
@@ -77,6 +79,13 @@ class GrpcEditService final : public RawEditService {
   grpc::ServerUnaryReactor* RefreshOutput(grpc::CallbackServerContext* context,
                                           const grpc::ByteBuffer* request,
                                           grpc::ByteBuffer* response) override;
+  // price_calls.cc
+  grpc::ServerUnaryReactor* QuoteEdit(grpc::CallbackServerContext* context,
+                                      const grpc::ByteBuffer* request,
+                                      grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* GetBudget(grpc::CallbackServerContext* context,
+                                      const grpc::ByteBuffer* request,
+                                      grpc::ByteBuffer* response) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchJob(grpc::CallbackServerContext* context,
                                                        const grpc::ByteBuffer* request) override;
 

@@ -109,6 +109,21 @@ void SetRetry(absl::Duration after, google::rpc::Status& out) {
   out.add_details()->PackFrom(retry);
 }
 
+// The limit that stood in the way, as the store named it (kBudgetExceeded).
+void AddQuotaFailure(const ErrorDetail& detail, google::rpc::Status& out) {
+  const auto text = [&](const char* key) {
+    const auto it = detail.metadata.find(key);
+    return it == detail.metadata.end() ? std::string() : it->second;
+  };
+  google::rpc::QuotaFailure failure;
+  auto* violation = failure.add_violations();
+  violation->set_subject(absl::StrCat("budget:", text("scope")));
+  violation->set_description(absl::StrCat("the limit is ", text("limit_usd_micros"),
+                                          " micro-dollars, and what is left of it is less than the "
+                                          "job may cost"));
+  out.add_details()->PackFrom(failure);
+}
+
 }  // namespace
 
 bool IsHiddenFault(const absl::Status& status) {
@@ -138,6 +153,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
     (*info.mutable_metadata())["violation_count"] = absl::StrCat(detail.violations.size());
   }
   out.add_details()->PackFrom(info);
+  if (reason == ErrorReason::kBudgetExceeded) AddQuotaFailure(detail, out);
 
   if (detail.retry_after != absl::InfiniteDuration()) {
     SetRetry(detail.retry_after, out);

@@ -12,9 +12,9 @@ namespace lumaedit {
 inline constexpr char kErrorDomain[] = "lumaedit.v1";
 
 // google.rpc.Status in grpc-status-details-bin holds ErrorInfo always, BadRequest with the first 20
-// violations (ErrorInfo.metadata["violation_count"] has their number), RetryInfo where a retry may
-// help. Texts of INTERNAL faults are ours alone: the caller gets a fixed one. The whole stays below
-// the 8 KB that clients accept as metadata.
+// violations (ErrorInfo.metadata["violation_count"] has their number), QuotaFailure for
+// kBudgetExceeded, RetryInfo where a retry may help. Texts of INTERNAL faults are ours alone: the
+// caller gets a fixed one. The whole stays below the 8 KB that clients accept as metadata.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 // Does the text of `status` stay behind, so that it belongs into the log?

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "server/job/price_table.h"
+
 namespace lumaedit {
 namespace {
 
@@ -22,6 +24,10 @@ LUMAEDIT_SAME(ChargeState::kReserved, v1::Charge::STATE_RESERVED);
 LUMAEDIT_SAME(ChargeState::kIncurred, v1::Charge::STATE_INCURRED);
 LUMAEDIT_SAME(ChargeState::kReleased, v1::Charge::STATE_RELEASED);
 LUMAEDIT_SAME(ChargeState::kUncertain, v1::Charge::STATE_UNCERTAIN);
+LUMAEDIT_SAME(DurationBasis::kProbed, v1::QuoteEditResponse::DURATION_BASIS_PROBED);
+LUMAEDIT_SAME(DurationBasis::kLineage, v1::QuoteEditResponse::DURATION_BASIS_LINEAGE);
+LUMAEDIT_SAME(DurationBasis::kDeclared, v1::QuoteEditResponse::DURATION_BASIS_DECLARED);
+LUMAEDIT_SAME(DurationBasis::kUnknown, v1::QuoteEditResponse::DURATION_BASIS_UNKNOWN);
 LUMAEDIT_SAME(CancelResult::kPrevented, v1::CancelJobResponse::RESULT_PREVENTED);
 LUMAEDIT_SAME(CancelResult::kRecordedMayBill, v1::CancelJobResponse::RESULT_RECORDED_MAY_BILL);
 LUMAEDIT_SAME(CancelResult::kTooLate, v1::CancelJobResponse::RESULT_TOO_LATE);
@@ -82,13 +88,19 @@ void TimeToProto(absl::Time time, google::protobuf::Timestamp* out) {
       static_cast<std::int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
 }
 
+void DurationToProto(absl::Duration duration, google::protobuf::Duration* out) {
+  absl::Duration rest;
+  out->set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
+  out->set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(rest)));
+}
+
 v1::Edit EditToProto(const Edit& edit) {
   v1::Edit out;
   out.set_prompt(edit.prompt);
   if (const auto* generation = std::get_if<GenerationSource>(&edit.source)) {
     out.set_generation_id(generation->generation_id);
   } else if (const auto* job = std::get_if<JobSource>(&edit.source)) {
-    out.set_generation_id(job->generation_id);
+    out.set_source_job_id(job->job_id);
   } else if (const auto* stored = std::get_if<StoredSource>(&edit.source)) {
     out.set_source_id(stored->source_id);
   }
@@ -167,6 +179,32 @@ v1::Heartbeat HeartbeatToProto(const LiveInfo& live) {
   if (IsSet(live.last_poll_time)) TimeToProto(live.last_poll_time, out.mutable_last_poll_time());
   if (IsSet(live.next_poll_time)) TimeToProto(live.next_poll_time, out.mutable_next_poll_time());
   out.set_stalled(live.stalled);
+  return out;
+}
+
+v1::QuoteEditResponse QuoteToProto(const Quote& quote) {
+  v1::QuoteEditResponse out;
+  PriceToProto(quote.price, out.mutable_price());
+  out.set_price_table_version(std::string(kPriceTableVersion));
+  out.set_block_price_usd_micros(quote.block_price_usd_micros);
+  out.set_min_blocks(quote.min_blocks);
+  out.set_max_blocks(quote.max_blocks);
+  out.set_duration_basis(static_cast<v1::QuoteEditResponse::DurationBasis>(quote.length.basis));
+  if (quote.length.duration) {
+    DurationToProto(*quote.length.duration, out.mutable_source_duration());
+  }
+  out.set_near_block_border(quote.near_block_border);
+  return out;
+}
+
+v1::Budget BudgetToProto(const BudgetStatement& statement) {
+  v1::Budget out;
+  if (statement.limit_usd_micros) out.set_limit_usd_micros(*statement.limit_usd_micros);
+  out.set_reserved_usd_micros(statement.used.reserved_usd_micros);
+  out.set_incurred_usd_micros(statement.used.incurred_usd_micros);
+  out.set_uncertain_usd_micros(statement.used.uncertain_usd_micros);
+  TimeToProto(statement.period.start, out.mutable_window_start_time());
+  TimeToProto(statement.period.end, out.mutable_window_end_time());
   return out;
 }
 

@@ -166,13 +166,20 @@ absl::StatusOr<std::vector<JobTransition>> ReadChanges(SqliteConnection& connect
   }
 }
 
-absl::StatusOr<std::string> ReadOwnerOfGeneration(SqliteConnection& connection,
-                                                  const std::string& generation_id) {
-  if (generation_id.empty()) return "";
+absl::StatusOr<std::optional<GenerationOrigin>> ReadOriginOfGeneration(
+    SqliteConnection& connection, const std::string& generation_id) {
+  if (generation_id.empty()) return std::nullopt;
   Statement select = connection.Prepare(
-      "SELECT caller FROM jobs WHERE generation_id = ? AND generation_id <> '' LIMIT 1");
+      "SELECT caller, id, source_length, duration_basis FROM jobs"
+      " WHERE generation_id = ? AND generation_id <> '' LIMIT 1");
   ASSIGN_OR_RETURN(const bool row, select.Bind(generation_id).Step());
-  return row ? select.Text(0) : "";
+  if (!row) return std::nullopt;
+  GenerationOrigin origin{select.Text(0), select.Text(1), {}};
+  if (!ReadSourceLength(select, 2, origin.source_length)) {
+    return absl::DataLossError(
+        absl::StrCat("the stored length of job ", origin.job_id, " cannot be read"));
+  }
+  return origin;
 }
 
 absl::StatusOr<std::vector<LiveJob>> ReadLiveJobs(SqliteConnection& connection,

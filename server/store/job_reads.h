@@ -26,8 +26,8 @@ absl::StatusOr<std::vector<JobTransition>> ReadChanges(SqliteConnection& connect
                                                        const std::string& caller,
                                                        std::int64_t after, int limit);
 
-absl::StatusOr<std::string> ReadOwnerOfGeneration(SqliteConnection& connection,
-                                                  const std::string& generation_id);
+absl::StatusOr<std::optional<GenerationOrigin>> ReadOriginOfGeneration(
+    SqliteConnection& connection, const std::string& generation_id);
 
 absl::StatusOr<std::vector<LiveJob>> ReadLiveJobs(SqliteConnection& connection,
                                                   const std::string& after_id, int limit);

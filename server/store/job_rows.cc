@@ -16,7 +16,7 @@ const char kJobColumns[] =
     " jobs.candidate_upstream_ids, jobs.stalled, jobs.unreachable, jobs.refusals,"
     " jobs.cancel_result, jobs.cancel_actor, jobs.create_time, jobs.accept_time, jobs.end_time,"
     " jobs.cancel_request_time, jobs.next_attempt_time, jobs.late_outcome_time, jobs.state_time,"
-    " jobs.change_time";
+    " jobs.change_time, jobs.source_length, jobs.duration_basis";
 
 const char kTransitionColumns[] =
     "job_id, sequence, previous_state, state, record_time, not_before, not_after,"
@@ -110,6 +110,7 @@ absl::Status ReadJobFields(const Statement& row, Job& job) {
   job.late_outcome_time = row.Time(column++);
   job.state_time = row.Time(column++);
   job.change_time = row.Time(column++);
+  good &= ReadSourceLength(row, column, job.source_length);
   return good ? absl::OkStatus() : absl::DataLossError("a number is out of range");
 }
 
@@ -145,6 +146,12 @@ void BindChangingFields(Statement& statement, const Job& job) {
 
 absl::Status JobNotFound() {
   return MakeError(absl::StatusCode::kNotFound, ErrorReason::kJobNotFound, "there is no such job");
+}
+
+bool ReadSourceLength(const Statement& row, int column, SourceLength& length) {
+  if (!row.IsNull(column)) length.duration = absl::Microseconds(row.Int(column));
+  return ReadEnum(row.Int(column + 1), DurationBasis::kProbed, DurationBasis::kUnknown,
+                  length.basis);
 }
 
 absl::StatusOr<Job> ReadJob(const Statement& row) {
@@ -193,21 +200,28 @@ absl::StatusOr<Attempt> ReadAttempt(const Statement& row) {
 absl::Status InsertJobRow(SqliteConnection& connection, const Job& job,
                           const BudgetWindows& windows) {
   Statement insert = connection.Prepare(
-      "INSERT INTO jobs (id, caller, request_id, edit, options, quote_min, quote_max, create_time,"
-      " budget_window, budget_day, state, sequence, charge_state, charge_min, charge_max, outcome,"
+      "INSERT INTO jobs (id, caller, request_id, edit, options, quote_min, quote_max,"
+      " source_length, duration_basis, create_time, budget_window, budget_day, state, sequence, "
+      "charge_state, charge_min, charge_max, outcome,"
       " generation_id, error, upstream_account, upstream_id, upstream_status,"
       " candidate_upstream_ids, stalled, unreachable, refusals, cancel_result, cancel_actor,"
       " accept_time, end_time, cancel_request_time, next_attempt_time, late_outcome_time,"
       " state_time, change_time)"
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-      " ?, ?, ?, ?, ?, ?, ?)");
+      " ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   insert.Bind(job.id)
       .Bind(job.caller)
       .Bind(job.request_id)
       .Bind(EditToJson(job.edit))
       .Bind(OptionsToJson(job.options))
       .Bind(job.quote.min_usd_micros)
-      .Bind(job.quote.max_usd_micros)
+      .Bind(job.quote.max_usd_micros);
+  if (job.source_length.duration) {
+    insert.Bind(absl::ToInt64Microseconds(*job.source_length.duration));
+  } else {
+    insert.BindNull();
+  }
+  insert.Bind(static_cast<int>(job.source_length.basis))
       .BindTime(job.create_time)
       .Bind(absl::ToUnixMicros(windows.window_start))
       .Bind(absl::ToUnixMicros(windows.day_start));

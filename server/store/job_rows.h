@@ -30,6 +30,9 @@ absl::StatusOr<Job> ReadJob(const Statement& row);
 absl::StatusOr<JobTransition> ReadTransition(const Statement& row);
 absl::StatusOr<Attempt> ReadAttempt(const Statement& row);  // without its facts
 
+// From two columns, `column` and the next: source_length, duration_basis. False: out of range.
+bool ReadSourceLength(const Statement& row, int column, SourceLength& length);
+
 // In which windows a job's charge is counted.
 struct BudgetWindows {
   absl::Time window_start;

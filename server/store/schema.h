@@ -154,6 +154,12 @@ ALTER TABLE attempts ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0
   CHECK (by_hand BETWEEN 0 AND 3);
 CREATE INDEX attempts_by_hand ON attempts (account) WHERE by_hand <> 0;
 )sql",
+    // The length of the source as it was known at submission, in microseconds, and how.
+    R"sql(
+ALTER TABLE jobs ADD COLUMN source_length INTEGER CHECK (source_length > 0);
+ALTER TABLE jobs ADD COLUMN duration_basis INTEGER NOT NULL DEFAULT 4
+  CHECK (duration_basis BETWEEN 1 AND 4);
+)sql",
 };
 
 }  // namespace lumaedit

@@ -90,9 +90,10 @@ class SqliteJobStore final : public JobStore {
     return Read<Budget>([&](SqliteConnection& c) { return ReadBudget(c, caller, window_start); });
   }
 
-  absl::StatusOr<std::string> OwnerOfGeneration(const std::string& generation_id) override {
-    return Read<std::string>(
-        [&](SqliteConnection& c) { return ReadOwnerOfGeneration(c, generation_id); });
+  absl::StatusOr<std::optional<GenerationOrigin>> OriginOfGeneration(
+      const std::string& generation_id) override {
+    return Read<std::optional<GenerationOrigin>>(
+        [&](SqliteConnection& c) { return ReadOriginOfGeneration(c, generation_id); });
   }
 
   absl::StatusOr<Lease> Acquire(const std::string& owner) override {

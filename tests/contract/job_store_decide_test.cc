@@ -132,9 +132,30 @@ TEST_P(JobStoreSuite, AFinalTransitionCarriesOutcomeErrorAndCharge) {
   EXPECT_EQ(change->transition->charge.state, ChargeState::kIncurred);
   EXPECT_EQ(change->job.end_time, Now());
   EXPECT_EQ(store().Transitions(kCaller, job.id, 3, 10)->front(), *change->transition);
-  EXPECT_EQ(*store().OwnerOfGeneration("gen-9"), kCaller);
-  EXPECT_EQ(*store().OwnerOfGeneration("gen-8"), "");
-  EXPECT_EQ(*store().OwnerOfGeneration(""), "");
+  EXPECT_EQ((*store().OriginOfGeneration("gen-9"))->caller, kCaller);
+  EXPECT_FALSE(store().OriginOfGeneration("gen-8")->has_value());
+  EXPECT_FALSE(store().OriginOfGeneration("")->has_value());
+}
+
+TEST_P(JobStoreSuite, AGenerationLeadsToItsJobAndTheLengthOfThatJobsSource) {
+  NewJob measured = Fresh();
+  measured.job.source_length = {absl::Microseconds(5'041'667), DurationBasis::kProbed};
+  int number = 0;
+  for (const NewJob& fresh : {measured, Fresh(kOtherCaller)}) {
+    const Lease lease = Acquired();
+    const std::string name = std::to_string(++number);
+    const Job job = Accepted(lease, Inserted(fresh), "up-" + name);
+    ASSERT_TRUE(Move(job.id, &lease, JobState::kSucceeded, [&](Job& j) {
+                  j.outcome = Outcome{"https://v", "", "gen-" + name, {}, Now()};
+                }).ok());
+    harness_->Reopen();
+    const auto origin = store().OriginOfGeneration("gen-" + name);
+    ASSERT_TRUE(origin.ok()) << origin.status();
+    ASSERT_TRUE(origin->has_value());
+    EXPECT_EQ((*origin)->caller, fresh.job.caller);
+    EXPECT_EQ((*origin)->job_id, job.id);
+    EXPECT_EQ((*origin)->source_length, fresh.job.source_length);
+  }
 }
 
 TEST_P(JobStoreSuite, KeepsEveryFieldOfADecision) {
@@ -262,7 +283,7 @@ TEST_P(JobStoreSuite, ChargesMoveBetweenCountersInTheWindowOfTheReservation) {
   ASSERT_TRUE(late.ok()) << late.status();
   EXPECT_FALSE(late->transition.has_value());
   EXPECT_THAT(budgets(), ElementsAre(0, kPrice / 2, 0));
-  EXPECT_EQ(*store().OwnerOfGeneration("gen-late"), kCaller);
+  EXPECT_EQ((*store().OriginOfGeneration("gen-late"))->caller, kCaller);
   ASSERT_TRUE(Move(job.id, nullptr, JobState::kExpired, charge_to(ChargeState::kReleased)).ok());
   EXPECT_THAT(budgets(), ElementsAre(0, 0, 0));
 }

@@ -28,6 +28,7 @@ TEST_P(JobStoreSuite, KeepsEveryFieldOfASubmission) {
   fresh.job.options.declared_source_duration = absl::Seconds(4) + absl::Nanoseconds(999999999);
   fresh.job.options.start_within = absl::Hours(24 * 365 * 1000);
   fresh.job.quote = {1, 2};
+  fresh.job.source_length = {absl::Microseconds(4'999'999), DurationBasis::kLineage};
 
   const auto inserted = store().Insert(fresh);
   ASSERT_TRUE(inserted.ok()) << inserted.status();
@@ -38,6 +39,7 @@ TEST_P(JobStoreSuite, KeepsEveryFieldOfASubmission) {
   EXPECT_EQ(job->edit, fresh.job.edit);
   EXPECT_EQ(job->options, fresh.job.options);
   EXPECT_EQ(job->quote, fresh.job.quote);
+  EXPECT_EQ(job->source_length, fresh.job.source_length);
   EXPECT_EQ(job->charge, fresh.job.charge);
   EXPECT_EQ(job->request_id, fresh.job.request_id);
   EXPECT_EQ(job->create_time, fresh.job.create_time);

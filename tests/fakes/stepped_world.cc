@@ -156,7 +156,7 @@ SubmitRequest SteppedWorld::Request(const std::string& prompt, const std::string
   request.request_id = random.Uuid();
   request.edit.prompt = prompt;
   request.edit.source = GenerationSource{"generation-1"};
-  request.options.declared_source_duration = absl::Seconds(10);
+  request.options.declared_source_duration = absl::Seconds(8);
   return request;
 }
 

@@ -1,8 +1,11 @@
 #include "client/cli/commands/commands.h"
 
+#include "client/cli/commands/budget.h"
 #include "client/cli/commands/cancel.h"
 #include "client/cli/commands/get.h"
 #include "client/cli/commands/list.h"
+#include "client/cli/commands/quote.h"
+#include "client/cli/commands/report.h"
 #include "client/cli/commands/submit.h"
 #include "client/cli/commands/watch.h"
 
@@ -12,7 +15,8 @@ namespace {
 constexpr CommandEntry kCommands[] = {
     {Command::kSubmit, &AddSubmit, &RunSubmit}, {Command::kWatch, &AddWatch, &RunWatch},
     {Command::kGet, &AddGet, &RunGet},          {Command::kList, &AddList, &RunList},
-    {Command::kCancel, &AddCancel, &RunCancel},
+    {Command::kCancel, &AddCancel, &RunCancel}, {Command::kQuote, &AddQuote, &RunQuote},
+    {Command::kBudget, &AddBudget, &RunBudget}, {Command::kReport, &AddReport, &RunReport},
 };
 
 }  // namespace

@@ -33,11 +33,18 @@ CLI::App* AddSubmit(CLI::App& app, Arguments& arguments) {
       submit->add_option("--generation-id", to.generation_id, "Id of an earlier generation")
           ->type_name("ID")
           ->group("Source (one of)");
+  auto* job = submit
+                  ->add_option("--source-job", to.source_job_id,
+                               "The result of this job of yours, which has SUCCEEDED")
+                  ->type_name("JOB")
+                  ->excludes(generation)
+                  ->group("Source (one of)");
   auto* file = submit
                    ->add_option("--source", to.source_file,
                                 "A video file, sent with the call: at most 4 MiB in all")
                    ->type_name("FILE")
                    ->excludes(generation)
+                   ->excludes(job)
                    ->group("Source (one of)");
   submit->add_option("--media-type", to.media_type, "Of --source; guessed from its extension")
       ->type_name("TYPE")

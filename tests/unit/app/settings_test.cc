@@ -93,6 +93,34 @@ TEST_F(SettingListTest, ChoiceIsOneOfItsWords) {
   EXPECT_EQ(level, "debug");
 }
 
+TEST_F(SettingListTest, UsDollarsAreKeptToTheMicroDollar) {
+  std::optional<std::int64_t> amount;
+  list_.Usd("default-budget-usd", &amount, "");
+  EXPECT_EQ(list_.all().back().default_text, "");
+  const struct {
+    const char* text;
+    std::int64_t micros;
+    const char* printed;
+  } rows[] = {{"0", 0, "0"},
+              {"50", 50'000'000, "50"},
+              {"7.56", 7'560'000, "7.56"},
+              {"0.000001", 1, "0.000001"},
+              {"0.100000", 100'000, "0.1"},
+              {"1000000000", 1'000'000'000'000'000, "1000000000"}};
+  for (const auto& row : rows) {
+    EXPECT_THAT(Read(row.text), IsEmpty()) << row.text;
+    EXPECT_EQ(amount, row.micros) << row.text;
+    EXPECT_EQ(list_.all().back().print(), row.printed);
+  }
+  for (const char* wrong : {"-1", "+1", "1,5", "1.", ".5", "1.0000001", "1e3", "$5", " 5", "5 ",
+                            "1000000001", "99999999999999999999", "nan"}) {
+    EXPECT_THAT(Read(wrong), Not(IsEmpty())) << wrong;
+    EXPECT_EQ(amount, 1'000'000'000'000'000) << "a wrong text changes nothing";
+  }
+  EXPECT_THAT(Read(""), IsEmpty());
+  EXPECT_EQ(amount, std::nullopt);
+}
+
 TEST_F(SettingListTest, EnvironmentNameFollowsTheName) {
   Setting setting;
   setting.name = "job-deadline";

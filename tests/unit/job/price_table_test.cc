@@ -36,24 +36,15 @@ TEST(PriceTable, BlockEdges) {
   };
   for (const auto& row : rows) {
     EXPECT_EQ(BlocksFor(row.length), row.blocks) << row.length;
-    for (const Price& price : kPrices) {
-      const PriceRange quote = QuoteFor(price.format, row.length);
-      EXPECT_EQ(quote.min_usd_micros, price.block * row.blocks);
-      EXPECT_EQ(quote.max_usd_micros, quote.min_usd_micros);
-    }
   }
 }
 
-TEST(PriceTable, UnknownLengthIsARange) {
-  for (const Price& price : kPrices) {
-    EXPECT_EQ(BlockPriceUsdMicros(price.format), price.block);
-    EXPECT_EQ(QuoteFor(price.format, std::nullopt), (PriceRange{price.block, price.block * 6}));
-  }
+TEST(PriceTable, TheMostBlocksAreThoseOfTheLongestSource) {
+  EXPECT_EQ(BlocksFor(kLongestSource), kMostBlocks);
 }
 
-TEST(PriceTable, TheCheapestAndTheDearestJob) {
-  EXPECT_EQ(QuoteFor(OutputFormat::kSdr540p, absl::Seconds(1)).max_usd_micros, 720'000);
-  EXPECT_EQ(QuoteFor(OutputFormat::kHdrExr1080p, absl::Seconds(30)).max_usd_micros, 45'360'000);
+TEST(PriceTable, EachFormatHasItsPrice) {
+  for (const Price& price : kPrices) EXPECT_EQ(BlockPriceUsdMicros(price.format), price.block);
 }
 
 }  // namespace

@@ -55,7 +55,9 @@ class TransitionsOnly final : public JobStore {
   }
   absl::StatusOr<std::int64_t> NewestChange(const std::string&) override { return Not(); }
   absl::StatusOr<Budget> GetBudget(const std::string&, absl::Time) override { return Not(); }
-  absl::StatusOr<std::string> OwnerOfGeneration(const std::string&) override { return Not(); }
+  absl::StatusOr<std::optional<GenerationOrigin>> OriginOfGeneration(const std::string&) override {
+    return Not();
+  }
   absl::StatusOr<Lease> Acquire(const std::string&) override { return Not(); }
   absl::StatusOr<Lease> Renew(const Lease&) override { return Not(); }
   absl::Status Release(const Lease&) override { return Not(); }

@@ -138,8 +138,20 @@ INSTANTIATE_TEST_SUITE_P(
                r.edit.source = stored;
              },
              "edit.source_id"},
+        Case{"SourceIdUuid",
+             [](auto& r) {
+               StoredSource stored;
+               stored.source_id = "0b6f3c52-7a1e-4d0c-9a54-3f1f6a2d7e10";
+               r.edit.source = stored;
+             },
+             ""},
         Case{"SourceJob", [](auto& r) { r.edit.source = JobSource{"a", ""}; },
              "edit.source_job_id"},
+        Case{"SourceJobUuid",
+             [](auto& r) {
+               r.edit.source = JobSource{"0b6f3c52-7a1e-4d0c-9a54-3f1f6a2d7e10", ""};
+             },
+             ""},
         Case{"GenerationEmpty", [](auto& r) { r.edit.source = GenerationSource{""}; },
              "edit.generation_id"},
         Case{"Generation128", [](auto& r) { r.edit.source = GenerationSource{std::string(128, '_')}; },
@@ -244,6 +256,24 @@ INSTANTIATE_TEST_SUITE_P(
                       std::pair{"video/mp4 ", false}, std::pair{" video/mp4", false},
                       std::pair{"video/a/b", false}, std::pair{"video/*", true},
                       std::pair{"video/m\xC3\xBC", false}, std::pair{"video/mp4\r\nX: 1", false}));
+
+TEST(ValidateQuote, LooksAtTheEditAndTheDeclaredDurationOnly) {
+  SubmitRequest request = Good();
+  request.request_id.clear();
+  request.edit.prompt.clear();
+  request.options.labels = {{"Bad", ""}};
+  request.options.max_price_usd_micros = -1;
+  EXPECT_THAT(ValidateQuote(request, {}), IsEmpty());
+
+  request.edit.prompt = "\x80";
+  request.edit.source = std::monostate{};
+  request.edit.output_format = static_cast<OutputFormat>(8);
+  request.options.declared_source_duration = absl::Seconds(31);
+  std::vector<std::string> fields;
+  for (const Violation& violation : ValidateQuote(request, {})) fields.push_back(violation.field);
+  EXPECT_THAT(fields, ElementsAre("edit.prompt", "edit.source", "edit.output_format",
+                                  "declared_source_duration"));
+}
 
 TEST(ValidateSubmit, AnEmptyInlineSourceIsNamed) {
   SubmitRequest request = Good();

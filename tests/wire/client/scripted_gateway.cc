@@ -213,6 +213,16 @@ grpc::Status ScriptedGateway::ListJobs(grpc::ServerContext*, const v1::ListJobsR
   return on_list ? on_list(*request, response) : grpc::Status::OK;
 }
 
+grpc::Status ScriptedGateway::QuoteEdit(grpc::ServerContext*, const v1::QuoteEditRequest* request,
+                                        v1::QuoteEditResponse* response) {
+  return on_quote ? on_quote(*request, response) : grpc::Status::OK;
+}
+
+grpc::Status ScriptedGateway::GetBudget(grpc::ServerContext*, const v1::GetBudgetRequest*,
+                                        v1::Budget* response) {
+  return on_budget ? on_budget(response) : grpc::Status::OK;
+}
+
 grpc::Status ScriptedGateway::CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
                                         v1::CancelJobResponse* response) {
   if (on_cancel) return on_cancel(request->job_id(), response);

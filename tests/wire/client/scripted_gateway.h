@@ -74,6 +74,8 @@ class ScriptedGateway final : public v1::EditService::Service {
   std::function<grpc::Status(const std::string& job_id, v1::Job*)> on_get;
   std::function<grpc::Status(const v1::ListJobsRequest&, v1::ListJobsResponse*)> on_list;
   std::function<grpc::Status(const std::string& job_id, v1::CancelJobResponse*)> on_cancel;
+  std::function<grpc::Status(const v1::QuoteEditRequest&, v1::QuoteEditResponse*)> on_quote;
+  std::function<grpc::Status(v1::Budget*)> on_budget;
 
   void OpenGate(const std::string& gate);
 
@@ -93,6 +95,10 @@ class ScriptedGateway final : public v1::EditService::Service {
                         v1::ListJobsResponse* response) override;
   grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
                          v1::CancelJobResponse* response) override;
+  grpc::Status QuoteEdit(grpc::ServerContext* context, const v1::QuoteEditRequest* request,
+                         v1::QuoteEditResponse* response) override;
+  grpc::Status GetBudget(grpc::ServerContext* context, const v1::GetBudgetRequest* request,
+                         v1::Budget* response) override;
   grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                         grpc::ServerWriter<v1::WatchJobResponse>* writer) override;
 

@@ -35,6 +35,7 @@ Failure FailureOf(const grpc::Status& status) {
     google::rpc::ErrorInfo info;
     google::rpc::BadRequest bad_request;
     google::rpc::RetryInfo retry;
+    google::rpc::QuotaFailure quota;
     if (any.UnpackTo(&info)) {
       EXPECT_EQ(info.domain(), "lumaedit.v1");
       failure.reason = info.reason();
@@ -43,6 +44,9 @@ Failure FailureOf(const grpc::Status& status) {
       for (const auto& violation : bad_request.field_violations()) {
         failure.fields.push_back(violation.field());
       }
+    } else if (any.UnpackTo(&quota)) {
+      for (const auto& violation : quota.violations())
+        failure.quotas.push_back(violation.subject());
     } else if (any.UnpackTo(&retry)) {
       failure.retry_after = absl::Seconds(retry.retry_delay().seconds()) +
                             absl::Nanoseconds(retry.retry_delay().nanos());
@@ -74,7 +78,10 @@ Gateway::Gateway(GatewayOptions options) {
   hub_ = std::make_unique<WatchHub>(
       WatchHub::Deps{*store_, *store_worker_, *fan_out_worker_, clock_, log_, &encoder_});
   jobs_ = std::make_unique<JobService>(
-      JobService::Deps{*store_, *sources_, *hub_, board_, *store_worker_, clock_, random_, log_});
+      JobService::Deps{*store_, *sources_, *hub_, board_, *store_worker_, clock_, random_, log_},
+      options.budget);
+  prices_ = std::make_unique<PriceService>(
+      PriceService::Deps{*store_, *sources_, *store_worker_, clock_}, options.budget);
   engine_ = std::make_unique<JobEngine>(EngineDeps{.store = *store_,
                                                    .sources = *sources_,
                                                    .upstream = upstream_,
@@ -88,7 +95,7 @@ Gateway::Gateway(GatewayOptions options) {
                                         EngineSettings{}, "owner");
   io_thread_ = std::thread([this] { io_.run(); });
   service_ = std::make_unique<GrpcEditService>(
-      GrpcEditService::Deps{*jobs_, *hub_, *authenticator_, clock_, random_, log_,
+      GrpcEditService::Deps{*jobs_, *prices_, *hub_, *authenticator_, clock_, random_, log_,
                             engine_->calls()},
       options.rpc);
   auto server = GrpcServer::Start(options.server, *service_, log_);

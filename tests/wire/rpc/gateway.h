@@ -45,6 +45,7 @@ struct Failure {
   std::string reason;
   std::map<std::string, std::string> metadata;
   std::vector<std::string> fields;
+  std::vector<std::string> quotas;  // subjects of QuotaFailure
   std::optional<absl::Duration> retry_after;
   friend bool operator==(const Failure&, const Failure&) = default;
 };
@@ -53,6 +54,7 @@ Failure FailureOf(const grpc::Status& status);
 struct GatewayOptions {
   RpcSettings rpc;
   ServerSettings server;
+  BudgetSettings budget;
 };
 
 class Gateway {
@@ -64,6 +66,7 @@ class Gateway {
   GrpcEditService& service() { return *service_; }
   JobService& jobs() { return *jobs_; }
   JobStore& store() { return *store_; }
+  SourceStore& sources() { return *sources_; }
   WatchHub& hub() { return *hub_; }
   LiveBoard& board() { return board_; }
   RecordingLog& log() { return log_; }
@@ -116,6 +119,7 @@ class Gateway {
   FakeUpstream upstream_{io_.get_executor(), clock_};
   std::unique_ptr<JobEngine> engine_;
   std::thread io_thread_;
+  std::unique_ptr<PriceService> prices_;
   std::unique_ptr<GrpcEditService> service_;
   std::unique_ptr<ThreadWorker> fan_out_worker_;
   std::unique_ptr<ThreadWorker> store_worker_;
