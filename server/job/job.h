@@ -180,7 +180,7 @@ struct Attempt {
   absl::Time end_time = absl::InfinitePast();  // its answer or its break; unset: neither was seen
   std::string upstream_id;                     // bound to this record; empty: unbound
   HandBinding by_hand = HandBinding::kNone;
-  std::vector<Fact> facts;                     // in the order in which they were recorded
+  std::vector<Fact> facts;  // in the order in which they were recorded
 };
 
 std::string_view JobStateName(JobState state);  // "PENDING"

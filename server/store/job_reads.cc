@@ -203,10 +203,10 @@ absl::StatusOr<std::vector<LiveJob>> ReadLiveJobs(SqliteConnection& connection,
 
 absl::StatusOr<std::vector<UnboundAttempt>> ReadUnboundAttempts(SqliteConnection& connection,
                                                                 const std::string& account) {
-  static const std::string columns = absl::StrCat(
-      "SELECT ", kAttemptColumns,
-      ", jobs.caller, jobs.state FROM attempts JOIN jobs ON jobs.id = attempts.job_id"
-      " WHERE attempts.account = ?1 AND ");
+  static const std::string columns =
+      absl::StrCat("SELECT ", kAttemptColumns,
+                   ", jobs.caller, jobs.state FROM attempts JOIN jobs ON jobs.id = attempts.job_id"
+                   " WHERE attempts.account = ?1 AND ");
   // Each half has an index of its own.
   static const std::string sql =
       absl::StrCat(columns, "attempts.upstream_id = '' AND attempts.not_accepted = 0 UNION ALL ",
