@@ -51,7 +51,8 @@ struct ReconcileSettings {
   absl::Duration held_day = absl::Hours(24);
   absl::Duration held_old_interval = absl::Hours(1);
   int page_limit = 20;
-  int most_pages = 50;
+  // Fresh jobs need a page or two. How far back held ones are looked for: 5,000 records.
+  int most_pages = 250;
   // --on-capacity-refusal: true = retry, false = hold.
   bool retry_capacity_refusal = true;
 };

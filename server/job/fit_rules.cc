@@ -72,7 +72,7 @@ Finding FindRecord(const Pass& pass, const Attempt& attempt,
     finding.candidate_ids.push_back(record.id);
     if (Fits(record, attempt, time, settings)) fitting.push_back(&record);
   }
-  if (!pass.complete) return finding;
+  if (!pass.Covers(widest.from)) return finding;
   finding.kind = FindingKind::kAmbiguous;
   if (std::any_of(rivals.begin(), rivals.end(), [&](const UnboundAttempt& rival) {
         return MayHaveTakenRecord(rival.attempt, attempt, time, settings);

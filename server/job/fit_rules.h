@@ -20,12 +20,18 @@ struct UpstreamTime {
   }
 };
 
-// One complete reading of the list's window: the records that no job owns.
+// One reading of the list, newest first: the records that no job owns.
 struct Pass {
   std::vector<UpstreamRecord> unowned;
-  bool complete = false;  // else it proves nothing
-  bool failed = false;    // a page or the store could not be read; else it was merely too long
-  absl::Time read_time;   // when it began
+  bool complete = false;  // to the end of what was asked for
+  // Not complete, and yet everything created after this, in the upstream's time, was read.
+  absl::Time read_back_to = absl::InfiniteFuture();
+  bool failed = false;   // a page or the store could not be read; else it was merely too long
+  absl::Time read_time;  // when it began
+
+  // Did it read the whole window that begins at `from`? Else it proves nothing about it. The
+  // upstream counts whole seconds: a record of 10.9 s reads 10.
+  bool Covers(absl::Time from) const { return complete || read_back_to + absl::Seconds(1) <= from; }
 };
 
 // The times, upstream's, between which the record of this attempt was created.

@@ -50,8 +50,8 @@ asio::awaitable<void> Reconciler::Run() {
       co_await wake_.WaitFor(std::min(kIdleWait, EarliestDue() - now));
       continue;
     }
-    // One reading of the list serves every fresh job in doubt. Held ones may lie too far back for
-    // any reading to be whole, which must not spoil the others' pass.
+    // One reading of the list serves every fresh job in doubt. Held ones may lie far back, which
+    // must not spend the pages of the others' pass.
     if (!fresh.empty()) co_await RunPass(fresh);
     if (!held.empty()) co_await RunPass(held);
     fresh.insert(fresh.end(), held.begin(), held.end());
@@ -188,12 +188,11 @@ asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from)
       }
       if (seen.insert(record.id).second) records.push_back(std::move(record));
     }
-    // Whole seconds: a record of 10.9 s reads 10.
-    const bool past_window = in_order && newest_allowed + absl::Seconds(1) <= from;
+    pass.read_back_to = in_order ? newest_allowed : absl::InfiniteFuture();
     // A short page may be a lower limit of the upstream's: without `has_more` only an empty one
     // ends.
     const bool at_end = answer.has_more ? !*answer.has_more : count == 0;
-    pass.complete = past_window || at_end;
+    pass.complete = at_end || pass.Covers(from);
     if (count == 0 || bytes > kMostPassBytes) break;
     // New records push older ones down: pages overlap rather than miss.
     query.offset += static_cast<int>(count);
@@ -205,6 +204,7 @@ asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from)
   });
   if (!owned.ok()) {
     pass.complete = false;
+    pass.read_back_to = absl::InfiniteFuture();
     pass.failed = true;
     co_return pass;
   }
@@ -241,7 +241,10 @@ asio::awaitable<void> Reconciler::HoldWhenOver(const JobView& view, const Pass& 
   const bool window_over =
       context_.clock().Uptime() - it->second.since >= context_.settings().reconcile.confirm_window;
   const bool first_hold = it->second.state == JobState::kUnconfirmed && window_over;
-  const bool new_candidates = it->second.state == JobState::kHeld && pass.complete &&
+  const absl::Time from =
+      WidestWindowOf(view.attempts.back(), context_.upstream_time(), context_.settings().reconcile)
+          .from;
+  const bool new_candidates = it->second.state == JobState::kHeld && pass.Covers(from) &&
                               candidates != view.job.candidate_upstream_ids;
   if (first_hold || new_candidates) co_await Hold(view, std::move(candidates));
 }

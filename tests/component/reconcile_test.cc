@@ -71,6 +71,29 @@ TEST(Reconcile, ALateRecordEndsTheHold) {
   EXPECT_EQ(world.upstream.posts().size(), 1u);
 }
 
+TEST(Reconcile, AHoldThatLiesTooFarBackKeepsNobodyElseHeld) {
+  WorldOptions options;
+  options.settings.reconcile.page_limit = 1;
+  options.settings.reconcile.most_pages = 20;
+  SteppedWorld world(options);
+  world.upstream.Script(Script(Kind::kLoseRequest));
+  const std::string old = world.Submit("old");
+  ASSERT_TRUE(world.RunToState(old, kHeld));
+  for (int i = 0; i < 30; ++i) {
+    FakeRecord elsewhere;
+    elsewhere.payload.prompt = "elsewhere";
+    world.upstream.AddRecord(std::move(elsewhere));
+  }
+  world.RunFor(absl::Minutes(30));
+  PostScript lost = Script(Kind::kLoseAnswer);
+  lost.record.shows_after = absl::Minutes(15);
+  world.upstream.Script(lost);
+  const std::string young = world.Submit("young");
+  ASSERT_TRUE(world.RunToState(young, kHeld));
+  EXPECT_TRUE(world.RunToState(young, kSucceeded, absl::Hours(1)));
+  EXPECT_EQ(world.State(old), kHeld);
+}
+
 TEST(Reconcile, ALateAnswerInUnconfirmedIsBelieved) {
   SteppedWorld world;
   PostScript slow;

@@ -167,8 +167,6 @@ class Run:
         def finish(caller, job):
             watch = caller.watches[job["id"]]
 
-            watch.stop()  # it resumes by its number, not by what it was waiting for
-
             def whole():
                 if len(watch.seen()) >= job["sequence"]:
                     return True
