@@ -52,7 +52,11 @@ class AttemptDriver::Gate final : public LastByteGate {
       return context_.deps().store.Seal(lease, exchange_.attempt);
     });
     exchange_.seal_status = change.status();
-    if (!change.ok()) co_return false;
+    if (!change.ok()) {
+      // It may have been sealed all the same: watchers are told what the store has.
+      if (absl::IsUnavailable(change.status())) context_.deps().hub.Refresh(exchange_.job.caller);
+      co_return false;
+    }
     exchange_.sealed = true;
     // Sealing wrote the attempt's number; it is the newest one of the job.
     auto view = co_await context_.View(exchange_.job.id);

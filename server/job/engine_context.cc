@@ -38,6 +38,9 @@ asio::awaitable<absl::StatusOr<Change>> EngineContext::Update(std::string job_id
                                      return deps_.store.Update(job_id, &lease, decide);
                                    });
     if (change.ok()) {
+      // A commit may have come through although its answer was lost, and this one then changed
+      // nothing: what was committed is read again before it is told.
+      if (failures > 1) deps_.hub.Refresh(change->job.caller);
       Committed(*change);
       co_return change;
     }
@@ -86,7 +89,7 @@ asio::awaitable<absl::StatusOr<JobView>> EngineContext::View(std::string job_id)
 
 void EngineContext::Committed(const Change& change) {
   if (change.transition) {
-    deps_.hub.Publish(change.job.id, *change.transition);
+    deps_.hub.Publish(change.job, *change.transition);
     const Transition& transition = *change.transition;
     deps_.log.Info("job_transition",
                    {{"job", change.job.id},

@@ -19,14 +19,17 @@ int JobFeed::newest() const {
 }
 
 bool JobFeed::Append(const Transition& transition) {
-  auto entry = std::make_shared<FeedEntry>();
-  entry->transition = transition;
-  if (encoder_ != nullptr) entry->encoded = encoder_->Encode(job_id_, transition);
+  // What is known already is not encoded a second time.
+  if (transition.sequence <= newest()) return false;
+  return Append(MakeFeedEntry(job_id_, transition, encoder_));
+}
 
+bool JobFeed::Append(std::shared_ptr<const FeedEntry> entry) {
+  const int sequence = entry->transition.sequence;
   MutexLock lock(mutex_);
   const int next = static_cast<int>(entries_.size()) + 1;
-  if (transition.sequence > next) behind_ = true;
-  if (transition.sequence != next) return false;
+  if (sequence > next) behind_ = true;
+  if (sequence != next) return false;
   entries_.push_back(std::move(entry));
   return true;
 }
@@ -34,6 +37,19 @@ bool JobFeed::Append(const Transition& transition) {
 bool JobFeed::TakeBehind() {
   MutexLock lock(mutex_);
   return std::exchange(behind_, false);
+}
+
+void JobFeed::MarkBehind() {
+  MutexLock lock(mutex_);
+  behind_ = true;
+}
+
+std::shared_ptr<const FeedEntry> MakeFeedEntry(const std::string& job_id,
+                                               const Transition& transition, Encoder* encoder) {
+  auto entry = std::make_shared<FeedEntry>();
+  entry->transition = transition;
+  if (encoder != nullptr) entry->encoded = encoder->Encode(job_id, transition);
+  return entry;
 }
 
 }  // namespace lumaedit

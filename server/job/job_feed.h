@@ -11,6 +11,7 @@
 #include "server/base/mutex.h"
 #include "server/job/encoder.h"
 #include "server/job/job.h"
+#include "server/job/watcher_table.h"
 
 namespace lumaedit {
 
@@ -19,12 +20,9 @@ struct FeedEntry {
   std::shared_ptr<const void> encoded;  // the Encoder's; null without one
 };
 
-// A reader of a feed. Wake is called on the fan-out worker with no lock held; it must not block.
-class Watcher {
- public:
-  virtual ~Watcher() = default;
-  virtual void Wake() = 0;
-};
+// `encoder` may be null.
+std::shared_ptr<const FeedEntry> MakeFeedEntry(const std::string& job_id,
+                                               const Transition& transition, Encoder* encoder);
 
 class JobFeed {
  public:
@@ -41,10 +39,13 @@ class JobFeed {
 
   // Takes the transition only when it is the next one. False: it is known already, or one before
   // it is missing and the store must be read (`behind` is then remembered).
+  bool Append(std::shared_ptr<const FeedEntry> entry);
   bool Append(const Transition& transition);
 
-  // Was an Append refused because of a gap since the last call?
+  // Was an Append refused because of a gap, or MarkBehind called, since the last TakeBehind?
   bool TakeBehind();
+  // The store may have more than was published.
+  void MarkBehind();
 
  private:
   const std::string caller_;

@@ -116,14 +116,22 @@ absl::StatusOr<JobSnapshot> JobService::SubmitNow(SubmitRequest request) {
   }
 
   auto inserted = deps_.store.Insert(new_job);
-  if (!inserted.ok()) return inserted.status();
+  if (!inserted.ok()) {
+    RefreshAfter(inserted.status(), request.caller);
+    return inserted.status();
+  }
   // Two calls with one request id raced, and the other was first.
   if (!inserted->created) return AnswerRepeat(inserted->job, request, job.edit);
 
   CrashPoint("submit.committed");
-  if (inserted->transition) deps_.hub.Publish(inserted->job.id, *inserted->transition);
+  if (inserted->transition) deps_.hub.Publish(inserted->job, *inserted->transition);
   if (listener_ != nullptr) listener_->OnSubmitted(inserted->job);
   return Snapshot(std::move(inserted->job));
+}
+
+// The store may have committed although it could not say so: watchers are told what it has.
+void JobService::RefreshAfter(const absl::Status& status, const std::string& caller) {
+  if (absl::IsUnavailable(status)) deps_.hub.Refresh(caller);
 }
 
 absl::StatusOr<Edit> JobService::StoreInline(const SubmitRequest& request,
@@ -208,8 +216,11 @@ absl::StatusOr<CancelAnswer> JobService::CancelNow(const std::string& caller,
         result = verdict.result;
         return std::move(verdict.decision);
       });
-  if (!change.ok()) return change.status();
-  if (change->transition) deps_.hub.Publish(job_id, *change->transition);
+  if (!change.ok()) {
+    RefreshAfter(change.status(), caller);
+    return change.status();
+  }
+  if (change->transition) deps_.hub.Publish(change->job, *change->transition);
   if (listener_ != nullptr) listener_->OnChanged(change->job);
   return CancelAnswer{result, Snapshot(std::move(change->job))};
 }

@@ -94,6 +94,7 @@ class JobService {
   absl::StatusOr<JobSnapshot> SubmitNow(SubmitRequest request);
   absl::StatusOr<JobSnapshot> AnswerRepeat(const Job& job, const SubmitRequest& request,
                                            const Edit& edit);
+  void RefreshAfter(const absl::Status& status, const std::string& caller);
   absl::StatusOr<Edit> StoreInline(const SubmitRequest& request, const std::string& job_id);
   absl::StatusOr<CancelAnswer> CancelNow(const std::string& caller, const std::string& job_id,
                                          const std::string& actor);

@@ -99,6 +99,7 @@ struct JobPage {
 struct JobTransition {
   std::string job_id;
   Transition transition;
+  std::map<std::string, std::string> labels;  // the job's
 };
 
 struct Budget {

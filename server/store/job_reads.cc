@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/store/job_rows.h"
 #include "server/store/status_macros.h"
+#include "server/store/value_json.h"
 
 namespace lumaedit {
 namespace {
@@ -154,6 +155,7 @@ absl::StatusOr<std::vector<JobTransition>> ReadChanges(SqliteConnection& connect
   }
   static const std::string sql =
       absl::StrCat("SELECT ", kTransitionColumns,
+                   ", (SELECT options FROM jobs WHERE jobs.id = transitions.job_id)"
                    " FROM transitions WHERE caller = ? AND change > ? ORDER BY change LIMIT ?");
   std::vector<JobTransition> changes;
   Statement select = connection.Prepare(sql);
@@ -162,6 +164,8 @@ absl::StatusOr<std::vector<JobTransition>> ReadChanges(SqliteConnection& connect
     ASSIGN_OR_RETURN(const bool row, select.Step());
     if (!row) return changes;
     ASSIGN_OR_RETURN(JobTransition read, ReadTransition(select));
+    ASSIGN_OR_RETURN(SubmitOptions options, OptionsFromJson(select.Text(kTransitionColumnCount)));
+    read.labels = std::move(options.labels);
     changes.push_back(std::move(read));
   }
 }

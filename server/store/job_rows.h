@@ -21,6 +21,7 @@ extern const char kJobColumns[];
 
 // The columns that ReadTransition expects, from column 0; the job's id is the first.
 extern const char kTransitionColumns[];
+inline constexpr int kTransitionColumnCount = 15;
 
 // The columns that ReadAttempt expects, from column 0. `attempts` has no alias.
 extern const char kAttemptColumns[];

@@ -255,6 +255,20 @@ TEST_P(JobStoreSuite, ListFiltersByLabelsStatesAndTimes) {
   EXPECT_THAT(ids(times), ElementsAre(blue.id));
 }
 
+TEST_P(JobStoreSuite, ChangesCarryTheLabelsOfTheirJobs) {
+  NewJob labelled = Fresh();
+  labelled.job.options.labels = {{"team", "blue"}, {"stage", "prod"}};
+  Inserted(labelled);
+  Inserted();
+  ASSERT_TRUE(Move(labelled.job.id, nullptr, JobState::kCancelled).ok());
+  const auto changes = store().Changes(kCaller, 0, 10);
+  ASSERT_TRUE(changes.ok()) << changes.status();
+  ASSERT_THAT(*changes, SizeIs(3));
+  EXPECT_EQ((*changes)[0].labels, labelled.job.options.labels);
+  EXPECT_THAT((*changes)[1].labels, IsEmpty());
+  EXPECT_EQ((*changes)[2].labels, labelled.job.options.labels);
+}
+
 TEST_P(JobStoreSuite, ChangeNumbersHaveNoGapAndCommitInOrderAcrossThreads) {
   constexpr int kThreads = 8;
   constexpr int kEach = 40;

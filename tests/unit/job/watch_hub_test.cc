@@ -3,90 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <functional>
 #include <thread>
 
 #include "tests/fakes/manual_clock.h"
 #include "tests/fakes/recording_log.h"
+#include "tests/unit/job/transitions_only.h"
 
 namespace lumaedit {
 namespace {
-
-// A store that has transitions and nothing else. Any thread.
-class TransitionsOnly final : public JobStore {
- public:
-  Transition Commit() {
-    MutexLock lock(mutex_);
-    Transition next;
-    next.sequence = static_cast<int>(rows_.size()) + 1;
-    rows_.push_back(next);
-    return next;
-  }
-  std::function<void()> before_read;
-
-  absl::StatusOr<std::vector<Transition>> Transitions(const std::string&, const std::string&,
-                                                      int after, int limit) override {
-    if (before_read) before_read();
-    ++reads;
-    if (broken) return absl::UnavailableError("the store is away");
-    MutexLock lock(mutex_);
-    std::vector<Transition> page;
-    for (std::size_t i = static_cast<std::size_t>(after);
-         i < rows_.size() && page.size() < static_cast<std::size_t>(limit); ++i) {
-      page.push_back(rows_[i]);
-    }
-    return page;
-  }
-  std::atomic<int> reads = 0;
-  std::atomic<bool> broken = false;
-
-  absl::StatusOr<InsertResult> Insert(const NewJob&) override { return Not(); }
-  absl::StatusOr<Job> FindByRequestId(const std::string&, const std::string&) override {
-    return Not();
-  }
-  absl::StatusOr<Job> Get(const std::string&, const std::string&) override { return Not(); }
-  absl::StatusOr<JobPage> List(const std::string&, const JobFilter&,
-                               const std::optional<JobCursor>&, int) override {
-    return Not();
-  }
-  absl::StatusOr<std::vector<JobTransition>> Changes(const std::string&, std::int64_t,
-                                                     int) override {
-    return Not();
-  }
-  absl::StatusOr<std::int64_t> NewestChange(const std::string&) override { return Not(); }
-  absl::StatusOr<Budget> GetBudget(const std::string&, absl::Time) override { return Not(); }
-  absl::StatusOr<std::optional<GenerationOrigin>> OriginOfGeneration(const std::string&) override {
-    return Not();
-  }
-  absl::StatusOr<Lease> Acquire(const std::string&) override { return Not(); }
-  absl::StatusOr<Lease> Renew(const Lease&) override { return Not(); }
-  absl::Status Release(const Lease&) override { return Not(); }
-  absl::StatusOr<std::vector<LiveJob>> LiveJobs(const Lease&, const std::string&, int) override {
-    return Not();
-  }
-  absl::StatusOr<Change> Update(const std::string&, const Lease*, DecideFunction) override {
-    return Not();
-  }
-  absl::StatusOr<Change> Seal(const Lease&, const Attempt&) override { return Not(); }
-  absl::Status RecordFact(const std::string&, int, const Fact&, bool) override { return Not(); }
-  absl::StatusOr<JobView> View(const std::string&) override { return Not(); }
-  absl::StatusOr<std::vector<UnboundAttempt>> UnboundAttempts(const std::string&) override {
-    return Not();
-  }
-  absl::StatusOr<std::vector<std::string>> OwnedIds(const std::string&,
-                                                    const std::vector<std::string>&) override {
-    return Not();
-  }
-  absl::StatusOr<int> Purge(absl::Time, absl::Time, int) override { return Not(); }
-  absl::StatusOr<std::string> GetSetting(const std::string&) override { return Not(); }
-  absl::Status PutSetting(const std::string&, const std::string&) override { return Not(); }
-
- private:
-  static absl::Status Not() { return absl::UnimplementedError("only transitions"); }
-
-  Mutex mutex_;
-  std::vector<Transition> rows_ ABSL_GUARDED_BY(mutex_);
-};
 
 class Reader final : public Watcher {
  public:
@@ -144,52 +68,53 @@ class WatchHubTest : public testing::Test {
 };
 
 TEST_F(WatchHubTest, ReplayThenLive) {
-  for (int i = 0; i < 3; ++i) store_.Commit();
+  for (int i = 0; i < 3; ++i) store_.Commit(JobNamed("job"));
   const auto reader = Open();
   EXPECT_TRUE(reader->SawInOrder(3));
-  hub_.Publish("job", store_.Commit());
+  hub_.Publish(JobNamed("job"), store_.Commit(JobNamed("job")));
   EXPECT_TRUE(reader->SawInOrder(4));
 }
 
 TEST_F(WatchHubTest, LongReplaysComeInPages) {
-  for (int i = 0; i < 250; ++i) store_.Commit();
+  for (int i = 0; i < 250; ++i) store_.Commit(JobNamed("job"));
   EXPECT_TRUE(Open()->SawInOrder(250));
   EXPECT_EQ(store_.reads, 3);
   EXPECT_TRUE(Open()->SawInOrder(250));
 }
 
 TEST_F(WatchHubTest, ACommitDuringTheReplayIsNotMissed) {
-  store_.Commit();
+  store_.Commit(JobNamed("job"));
   bool once = true;
   store_.before_read = [&] {
     if (!std::exchange(once, false)) return;
-    store_.Commit();
-    hub_.Publish("job", store_.Commit());  // 3, while the feed holds nothing
+    store_.Commit(JobNamed("job"));
+    hub_.Publish(JobNamed("job"),
+                 store_.Commit(JobNamed("job")));  // 3, while the feed holds nothing
   };
   EXPECT_TRUE(Open()->SawInOrder(3));
 }
 
 TEST_F(WatchHubTest, PublicationsOutOfOrderAreReadFromTheStore) {
-  store_.Commit();
+  store_.Commit(JobNamed("job"));
   const auto reader = Open();
-  const Transition second = store_.Commit();
-  const Transition third = store_.Commit();
-  hub_.Publish("job", third);
+  const Transition second = store_.Commit(JobNamed("job"));
+  const Transition third = store_.Commit(JobNamed("job"));
+  hub_.Publish(JobNamed("job"), third);
   EXPECT_TRUE(reader->SawInOrder(3));
-  hub_.Publish("job", second);
+  hub_.Publish(JobNamed("job"), second);
   EXPECT_TRUE(reader->SawInOrder(3));
 }
 
 TEST_F(WatchHubTest, AStoreThatIsAwayDelaysButLosesNothing) {
-  store_.Commit();
+  store_.Commit(JobNamed("job"));
   const auto reader = Open();
   store_.broken = true;
-  store_.Commit();
-  hub_.Publish("job", store_.Commit());
+  store_.Commit(JobNamed("job"));
+  hub_.Publish(JobNamed("job"), store_.Commit(JobNamed("job")));
   EXPECT_TRUE(reader->SawInOrder(1));
   EXPECT_EQ(log_.Count("feed_load_failed"), 1);
   store_.broken = false;
-  hub_.Publish("job", store_.Commit());
+  hub_.Publish(JobNamed("job"), store_.Commit(JobNamed("job")));
   EXPECT_TRUE(reader->SawInOrder(4));
 }
 
@@ -206,13 +131,13 @@ TEST_F(WatchHubTest, AFailedOpenLeavesNobodyBehind) {
 }
 
 TEST_F(WatchHubTest, PublishingToNobodyReadsNothing) {
-  hub_.Publish("job", store_.Commit());
+  hub_.Publish(JobNamed("job"), store_.Commit(JobNamed("job")));
   EXPECT_EQ(store_.reads, 0);
   EXPECT_EQ(hub_.feed_count(), 0u);
 }
 
 TEST_F(WatchHubTest, FeedsLeaveMemoryAfterTheirLastReader) {
-  store_.Commit();
+  store_.Commit(JobNamed("job"));
   auto reader = Open();
   auto feed = hub_.Open("caller", "job", reader);
   hub_.Close(**feed, reader.get());
@@ -234,12 +159,58 @@ TEST_F(WatchHubTest, AReaderThatVanishedIsNoReader) {
   EXPECT_EQ(hub_.watcher_count(), 0u);
 }
 
-TEST_F(WatchHubTest, WakeAllWakesEveryone) {
-  const auto a = Open("a");
-  const auto b = Open("b");
-  const int before = a->wakes + b->wakes;
-  hub_.WakeAll();
-  EXPECT_EQ(a->wakes + b->wakes, before + 2);
+TEST_F(WatchHubTest, AWakeReachesEveryoneOverManyBatches) {
+  store_.Commit(JobNamed("job"));
+  std::vector<std::shared_ptr<Reader>> readers;
+  for (int i = 0; i < 1000; ++i) readers.push_back(Open());
+  // Holes, and places that were taken again.
+  for (std::size_t i = 0; i < readers.size(); i += 3) readers[i] = Open();
+  hub_.Publish(JobNamed("job"), store_.Commit(JobNamed("job")));
+  for (const auto& reader : readers) EXPECT_TRUE(reader->SawInOrder(2));
+}
+
+TEST_F(WatchHubTest, ACommitWhoseAnswerWasLostIsReadAgain) {
+  store_.Commit(JobNamed("job"));
+  const auto reader = Open();
+  store_.Commit(JobNamed("job"));  // never published
+  store_.broken = true;
+  hub_.Refresh("caller");
+  EXPECT_TRUE(reader->SawInOrder(1));
+  store_.broken = false;
+  hub_.Sweep();
+  EXPECT_TRUE(reader->SawInOrder(2));
+  store_.Commit(JobNamed("job"));
+  hub_.Refresh("caller");
+  EXPECT_TRUE(reader->SawInOrder(3));
+  EXPECT_EQ(hub_.WatchedCallers(),
+            (std::vector<std::pair<std::string, std::int64_t>>{{"caller", 3}}));
+}
+
+TEST_F(WatchHubTest, ARefreshAfterMoreThanAWindowReadsTheJobsThemselves) {
+  store_.Commit(JobNamed("job"));
+  const auto reader = Open();
+  for (std::size_t i = 0; i < CallerFeed::kWindow + 50; ++i) store_.Commit(JobNamed("other"));
+  store_.Commit(JobNamed("job"));
+  hub_.Refresh("caller");
+  EXPECT_TRUE(reader->SawInOrder(2));
+}
+
+TEST_F(WatchHubTest, LeavingCostsTheSameWithManyAsWithFew) {
+  const auto time_to_leave = [&](int count) {
+    std::vector<std::shared_ptr<Reader>> readers;
+    std::shared_ptr<JobFeed> feed;
+    for (int i = 0; i < count; ++i) {
+      readers.push_back(std::make_shared<Reader>());
+      feed = *hub_.Open("caller", "job", readers.back());
+    }
+    const absl::Time start = absl::Now();
+    for (const auto& reader : readers) hub_.Close(*feed, reader.get());
+    return absl::Now() - start;
+  };
+  time_to_leave(1000);
+  const absl::Duration few = time_to_leave(1000);
+  // Thirty times as many: thirty times as long, where looking at each other would take 900 times.
+  EXPECT_LT(time_to_leave(30'000), 250 * few + absl::Milliseconds(20));
 }
 
 TEST(WatchHubThreads, ManyReadersManyWritersNoGap) {
@@ -260,7 +231,8 @@ TEST(WatchHubThreads, ManyReadersManyWritersNoGap) {
   std::vector<std::thread> threads;
   for (int writer = 0; writer < 2; ++writer) {
     threads.emplace_back([&] {
-      for (int i = 0; i < kLast / 2; ++i) hub.Publish("job", store.Commit());
+      for (int i = 0; i < kLast / 2; ++i)
+        hub.Publish(JobNamed("job"), store.Commit(JobNamed("job")));
     });
   }
   threads.emplace_back([&] {

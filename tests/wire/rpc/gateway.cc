@@ -189,7 +189,7 @@ void Gateway::Move(const std::string& job_id, JobState state,
       });
   ASSERT_TRUE(change.ok()) << change.status();
   ASSERT_TRUE(change->transition.has_value());
-  hub_->Publish(job_id, *change->transition);
+  hub_->Publish(change->job, *change->transition);
 }
 
 int Gateway::JobCount(const std::string& caller) {
