@@ -188,9 +188,16 @@ void JobService::List(std::string caller, JobFilter filter, std::optional<JobCur
   Run(std::move(reply),
       [this, caller = std::move(caller), filter = std::move(filter), after = std::move(after),
        limit]() -> absl::StatusOr<SnapshotPage> {
+        SnapshotPage answer;
+        auto store_id = deps_.store.GetSetting("store_id");
+        if (!store_id.ok()) return store_id.status();
+        answer.store_id = *std::move(store_id);
+        // Before the page: what is committed in between then comes with the watch as well.
+        auto change = deps_.store.NewestChange(caller);
+        if (!change.ok()) return change.status();
+        answer.change = *change;
         auto page = deps_.store.List(caller, filter, after, limit);
         if (!page.ok()) return page.status();
-        SnapshotPage answer;
         answer.has_more = page->has_more;
         for (Job& job : page->jobs) answer.jobs.push_back(Snapshot(std::move(job)));
         return answer;
@@ -239,6 +246,23 @@ void JobService::Watch(std::string caller, std::string job_id, int after_sequenc
         auto job = deps_.store.Get(caller, job_id);
         if (!job.ok()) return job.status();
         return WatchStart{Snapshot(*std::move(job)), *std::move(feed)};
+      });
+}
+
+void JobService::History(std::string caller, std::string job_id, int after_sequence, int limit,
+                         Reply<JobHistory> reply) {
+  Run(std::move(reply),
+      [this, caller = std::move(caller), job_id = std::move(job_id), after_sequence,
+       limit]() -> absl::StatusOr<JobHistory> {
+        auto job = deps_.store.Get(caller, job_id);
+        if (!job.ok()) return job.status();
+        auto transitions = deps_.store.Transitions(caller, job_id, after_sequence, limit);
+        if (!transitions.ok()) return transitions.status();
+        // What was committed between the two readings is for the next call.
+        while (!transitions->empty() && transitions->back().sequence > job->sequence) {
+          transitions->pop_back();
+        }
+        return JobHistory{Snapshot(*std::move(job)), *std::move(transitions)};
       });
 }
 

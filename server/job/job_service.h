@@ -29,6 +29,15 @@ namespace lumaedit {
 struct SnapshotPage {
   std::vector<JobSnapshot> jobs;
   bool has_more = false;
+  // The position of a watch that misses nothing that is not in this page (protocol.md section 6).
+  std::string store_id;
+  std::int64_t change = 0;
+};
+
+// A job, and transitions of it, none of which the job does not show.
+struct JobHistory {
+  JobSnapshot job;
+  std::vector<Transition> transitions;
 };
 
 struct CancelAnswer {
@@ -84,6 +93,10 @@ class JobService {
   // (metadata newest_sequence) when `after_sequence` lies beyond the newest durable one.
   void Watch(std::string caller, std::string job_id, int after_sequence,
              std::weak_ptr<Watcher> watcher, Reply<WatchStart> reply);
+
+  // The job as it is, and its transitions after `after_sequence`, at most `limit`.
+  void History(std::string caller, std::string job_id, int after_sequence, int limit,
+               Reply<JobHistory> reply);
 
   // New submissions are refused with UNAVAILABLE kDraining; all else goes on.
   void Drain() { draining_ = true; }

@@ -1,42 +1,24 @@
 // The hub's side of watching all jobs of a caller.
 #include <utility>
 
+#include "server/job/store_call.h"
 #include "server/job/watch_hub.h"
 #include "server/job/watch_hub_slots.h"
 
 namespace lumaedit {
 namespace {
 
-absl::Status Overloaded() {
-  ErrorDetail detail;
-  detail.reason = ErrorReason::kOverloaded;
-  detail.retry_after = absl::Seconds(1);
-  return MakeError(absl::StatusCode::kUnavailable, std::move(detail),
-                   "too many calls are waiting for the store");
-}
-
 absl::Status FromOtherStore(const char* why) {
   return MakeError(absl::StatusCode::kFailedPrecondition, ErrorReason::kTokenFromOtherStore, why);
-}
-
-// Runs `work` on the worker; a full queue is answered at once.
-template <typename T, typename Work>
-void RunOn(Worker& worker, Reply<T> reply, Work work) {
-  // The reply must survive a refused task, which is destroyed: hence the shared holder.
-  auto held = std::make_shared<Reply<T>>(std::move(reply));
-  const bool taken =
-      worker.TryPost([held, work = std::move(work)]() mutable { std::move (*held)(work()); });
-  if (!taken) std::move (*held)(Overloaded());
 }
 
 }  // namespace
 
 void WatchHub::WatchCaller(std::string caller, std::optional<StorePosition> from,
                            std::weak_ptr<Watcher> watcher, Reply<CallerWatchStart> reply) {
-  RunOn(deps_.store_worker, std::move(reply),
-        [this, caller = std::move(caller), from = std::move(from), watcher = std::move(watcher)] {
-          return WatchCallerNow(caller, from, watcher);
-        });
+  RunOnStore(deps_.store_worker, std::move(reply),
+             [this, caller = std::move(caller), from = std::move(from),
+              watcher = std::move(watcher)] { return WatchCallerNow(caller, from, watcher); });
 }
 
 absl::StatusOr<CallerWatchStart> WatchHub::WatchCallerNow(const std::string& caller,
@@ -83,10 +65,10 @@ void WatchHub::Close(const CallerFeed& feed, const Watcher* watcher) {
 
 void WatchHub::ReadChanges(std::string caller, std::int64_t after,
                            std::shared_ptr<const JobsFilter> filter, Reply<ReplayPage> reply) {
-  RunOn(deps_.store_worker, std::move(reply),
-        [this, caller = std::move(caller), after, filter = std::move(filter)] {
-          return ReadChangesNow(caller, after, *filter);
-        });
+  RunOnStore(deps_.store_worker, std::move(reply),
+             [this, caller = std::move(caller), after, filter = std::move(filter)] {
+               return ReadChangesNow(caller, after, *filter);
+             });
 }
 
 absl::StatusOr<ReplayPage> WatchHub::ReadChangesNow(const std::string& caller, std::int64_t after,

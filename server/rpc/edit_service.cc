@@ -11,7 +11,7 @@
 #include "server/rpc/status_mapper.h"
 #include "server/rpc/to_proto.h"
 #include "server/rpc/unary_call.h"
-#include "server/rpc/watch_reactor.h"
+#include "server/rpc/watch_token.h"
 
 namespace lumaedit {
 namespace {
@@ -20,10 +20,6 @@ namespace {
 constexpr int kUsualPageSize = 50;
 constexpr int kMostPageSize = 500;
 constexpr std::size_t kMostPageBytes = 1024 * 1024;
-
-// The age of a stream varies by a tenth either way, so that streams opened together do not all come
-// back together.
-constexpr double kAgeSpread = 0.1;
 
 // Takes part of a shared allowance until it is destroyed.
 class Allowance {
@@ -47,6 +43,7 @@ class Allowance {
 
 v1::ListJobsResponse PageToProto(const SnapshotPage& page, const JobFilter& filter) {
   v1::ListJobsResponse out;
+  out.set_watch_token(MakeWatchToken({page.store_id, page.change}, kAnyFilter));
   std::size_t bytes = 0;
   std::size_t shown = 0;
   for (const JobSnapshot& snapshot : page.jobs) {
@@ -68,8 +65,9 @@ v1::ListJobsResponse PageToProto(const SnapshotPage& page, const JobFilter& filt
 GrpcEditService::GrpcEditService(Deps deps, RpcSettings settings)
     : deps_(deps),
       settings_(settings),
-      streams_({settings.tick, settings.retry_spread, settings.watches_per_connection}, deps.clock,
-               deps.random) {}
+      streams_({settings.tick, settings.retry_spread, settings.watches_per_connection,
+                settings.most_watches},
+               deps.clock, deps.random) {}
 
 absl::StatusOr<CallerIdentity> GrpcEditService::Authenticate(
     const grpc::CallbackServerContext& context) const {
@@ -173,54 +171,6 @@ grpc::ServerUnaryReactor* GrpcEditService::CancelJob(grpc::CallbackServerContext
         deps_.jobs.Cancel(std::move(caller.caller), message.job_id(), actor,
                           Answer<CancelAnswer>(call, CancelToProto));
       });
-}
-
-absl::StatusOr<v1::WatchJobRequest> GrpcEditService::ParseWatch(
-    const grpc::ByteBuffer& bytes) const {
-  v1::WatchJobRequest message;
-  if (!ParseMessage(bytes, message)) return Malformed();
-  std::vector<Violation> violations = CheckJobId(message.job_id());
-  if (message.after_sequence() < 0) {
-    violations.push_back({"after_sequence", "must be at least 0"});
-  }
-  if (message.has_heartbeat_interval()) {
-    const absl::Duration interval = DurationFromProto(message.heartbeat_interval());
-    if (interval < settings_.least_heartbeat || interval > settings_.most_heartbeat) {
-      violations.push_back(
-          {"heartbeat_interval",
-           absl::StrCat("must be ", absl::FormatDuration(settings_.least_heartbeat), " to ",
-                        absl::FormatDuration(settings_.most_heartbeat))});
-    }
-  }
-  if (!violations.empty()) return InvalidFields(std::move(violations));
-  return message;
-}
-
-grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::WatchJob(
-    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-  auto caller = Authenticate(*context);
-  if (!caller.ok()) return new RefusedStream(caller.status());
-  auto message = ParseWatch(*request);
-  if (!message.ok()) return new RefusedStream(message.status());
-
-  WatchReactor::Request watch;
-  watch.caller = std::move(caller->caller);
-  watch.job_id = message->job_id();
-  watch.after_sequence = message->after_sequence();
-  watch.heartbeat = message->has_heartbeat_interval()
-                        ? DurationFromProto(message->heartbeat_interval())
-                        : settings_.usual_heartbeat;
-  watch.age = settings_.stream_age * (1.0 - kAgeSpread + 2.0 * kAgeSpread * deps_.random.Uniform());
-  watch.stalled_write = settings_.stalled_write;
-  auto reactor = std::make_shared<WatchReactor>(
-      WatchReactor::Deps{deps_.jobs, deps_.hub, streams_, deps_.clock, deps_.log}, std::move(watch),
-      context);
-  // The peer's address and port name the connection.
-  if (absl::Status added = streams_.Add(reactor, context->peer()); !added.ok()) {
-    return new RefusedStream(added);
-  }
-  reactor->Start();
-  return reactor.get();
 }
 
 }  // namespace lumaedit

@@ -23,6 +23,7 @@
 #include "server/job/upstream_calls.h"
 #include "server/job/watch_hub.h"
 #include "server/rpc/rpc_settings.h"
+#include "server/rpc/stream_reactor.h"
 #include "server/rpc/stream_registry.h"
 
 namespace lumaedit {
@@ -61,6 +62,9 @@ class GrpcEditService final : public RawEditService {
 
   std::size_t open_streams() const { return streams_.size(); }
 
+  // Streams that were cut because a write did not drain, since the start.
+  std::int64_t stalled_streams() const { return streams_.stalled(); }
+
   grpc::ServerUnaryReactor* SubmitEdit(grpc::CallbackServerContext* context,
                                        const grpc::ByteBuffer* request,
                                        grpc::ByteBuffer* response) override;
@@ -88,6 +92,11 @@ class GrpcEditService final : public RawEditService {
                                       grpc::ByteBuffer* response) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchJob(grpc::CallbackServerContext* context,
                                                        const grpc::ByteBuffer* request) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchJobs(grpc::CallbackServerContext* context,
+                                                        const grpc::ByteBuffer* request) override;
+  grpc::ServerUnaryReactor* WaitJob(grpc::CallbackServerContext* context,
+                                    const grpc::ByteBuffer* request,
+                                    grpc::ByteBuffer* response) override;
 
  private:
   // One unary call that is not finished yet.
@@ -104,7 +113,9 @@ class GrpcEditService final : public RawEditService {
                                   const grpc::ByteBuffer& bytes, Handle handle);
   template <typename T, typename Convert>
   Reply<T> Answer(const Call& call, Convert convert);
-  absl::StatusOr<v1::WatchJobRequest> ParseWatch(const grpc::ByteBuffer& bytes) const;
+  StreamReactor::Times StreamTimes(absl::Duration heartbeat);
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* StartStream(
+      const std::shared_ptr<StreamReactor>& reactor, const grpc::CallbackServerContext& context);
 
   const Deps deps_;
   const RpcSettings settings_;

@@ -12,9 +12,14 @@ bool ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Message& mess
   return reader.status().ok() && message.ParseFromZeroCopyStream(&reader);
 }
 
-grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message) {
+grpc::Slice SerializeToSlice(const google::protobuf::Message& message) {
   grpc::Slice slice(message.ByteSizeLong());
   message.SerializeWithCachedSizesToArray(const_cast<std::uint8_t*>(slice.begin()));
+  return slice;
+}
+
+grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message) {
+  const grpc::Slice slice = SerializeToSlice(message);
   return grpc::ByteBuffer(&slice, 1);
 }
 

@@ -9,6 +9,7 @@ namespace lumaedit {
 // False: the bytes are not such a message, or a string in them is not UTF-8.
 bool ParseMessage(const grpc::ByteBuffer& bytes, google::protobuf::Message& message);
 
+grpc::Slice SerializeToSlice(const google::protobuf::Message& message);
 // One slice, so that many streams can share it.
 grpc::ByteBuffer SerializeMessage(const google::protobuf::Message& message);
 

@@ -19,11 +19,17 @@ struct RpcSettings {
   absl::Duration stream_age = absl::Minutes(30);
   // A write that takes longer than this ends the stream.
   absl::Duration stalled_write = absl::Seconds(60);
-  // RetryInfo of DRAINING and STREAM_ROTATED is drawn from 0 to this.
+  // RetryInfo of DRAINING, STREAM_ROTATED and OVERLOADED is drawn from 0 to this.
   absl::Duration retry_spread = absl::Seconds(5);
   // How often streams are looked at for the times above: each may be late by this much.
   absl::Duration tick = absl::Seconds(1);
   int watches_per_connection = 1000;
+  // Over all connections: beyond it a new one ends OVERLOADED. gRPC keeps tens of KB for each.
+  int most_watches = 50'000;
+
+  // WaitJob.
+  absl::Duration usual_wait = absl::Seconds(30);
+  absl::Duration most_wait = absl::Minutes(10);
 
   // Bytes of SubmitEdit messages that wait for the store, over all callers.
   std::int64_t submit_bytes_in_flight = 256 * 1024 * 1024;

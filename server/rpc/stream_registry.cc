@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace lumaedit {
+namespace {
+
+constexpr char kStopping[] = "this process is stopping";
+constexpr char kTooMuch[] = "the gateway has more watches than it can serve";
+
+}  // namespace
 
 StreamRegistry::StreamRegistry(Settings settings, Clock& clock, Random& random)
     : settings_(settings), clock_(clock), random_(random), ticker_([this] { Run(); }) {}
@@ -25,25 +31,27 @@ absl::Status StreamRegistry::Add(const std::shared_ptr<WatchedStream>& stream,
   {
     MutexLock lock(mutex_);
     draining = draining_;
-    if (!draining) {
-      int& count = by_connection_[connection];
-      if (count >= settings_.streams_per_connection) {
+    if (!draining && streams_.size() < static_cast<std::size_t>(settings_.most_streams)) {
+      auto& count = *by_connection_.try_emplace(connection, 0).first;
+      if (count.second >= settings_.streams_per_connection) {
         return MakeError(absl::StatusCode::kResourceExhausted, ErrorReason::kTooManyWatches,
                          "this connection has too many watches; open another connection");
       }
-      ++count;
-      streams_.emplace(stream.get(), Entry{stream, connection});
+      ++count.second;
+      streams_.emplace(stream.get(), Entry{stream, &count});
+      return absl::OkStatus();
     }
   }
-  return draining ? ComeBack(ErrorReason::kDraining, "this process is stopping") : absl::OkStatus();
+  return draining ? ComeBack(ErrorReason::kDraining, kStopping)
+                  : ComeBack(ErrorReason::kOverloaded, kTooMuch);
 }
 
 void StreamRegistry::Remove(const WatchedStream* stream) {
   MutexLock lock(mutex_);
   const auto it = streams_.find(stream);
   if (it == streams_.end()) return;
-  const auto count = by_connection_.find(it->second.connection);
-  if (--count->second == 0) by_connection_.erase(count);
+  auto& count = *it->second.connection;
+  if (--count.second == 0) by_connection_.erase(by_connection_.find(count.first));
   streams_.erase(it);
   // Notified under the lock: the destructor may free this object as soon as it sees no stream left.
   if (streams_.empty()) changed_.notify_all();
@@ -55,7 +63,7 @@ void StreamRegistry::Drain() {
     draining_ = true;
   }
   for (const auto& stream : All()) {
-    stream->End(ComeBack(ErrorReason::kDraining, "this process is stopping"));
+    stream->End(ComeBack(ErrorReason::kDraining, kStopping));
   }
 }
 
@@ -64,6 +72,16 @@ absl::Status StreamRegistry::ComeBack(ErrorReason reason, std::string_view messa
   detail.reason = reason;
   detail.retry_after = settings_.retry_spread * random_.Uniform();
   return MakeError(absl::StatusCode::kUnavailable, std::move(detail), message);
+}
+
+absl::Status StreamRegistry::EndOf(const absl::Status& status) {
+  const ErrorReason reason = DetailOf(status).reason;
+  if (reason == ErrorReason::kOverloaded) return ComeBack(reason, kTooMuch);
+  // A reply that was dropped.
+  if (absl::IsUnavailable(status) && reason == ErrorReason::kUnspecified) {
+    return ComeBack(ErrorReason::kDraining, kStopping);
+  }
+  return status;
 }
 
 std::size_t StreamRegistry::size() const {

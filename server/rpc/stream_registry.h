@@ -1,16 +1,20 @@
-// All open watch streams: counts them by connection, tells them the time, ends them at a drain.
+// All open watches (streams, and calls that wait): counts them by connection, tells them the time,
+// ends them at a drain.
 //
 // Owned by GrpcEditService. Thread-safe. One thread looks at every stream once a tick; no stream
 // has a timer or a thread of its own. The destructor waits until the last stream has gone, so the
 // server must have been shut down before.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -36,12 +40,13 @@ class StreamRegistry {
     absl::Duration tick;
     absl::Duration retry_spread;
     int streams_per_connection;
+    int most_streams;  // over all connections
   };
   StreamRegistry(Settings settings, Clock& clock, Random& random);
   ~StreamRegistry();
 
-  // UNAVAILABLE kDraining after Drain; RESOURCE_EXHAUSTED kTooManyWatches at the connection's
-  // limit.
+  // UNAVAILABLE kDraining after Drain, kOverloaded at the limit over all connections;
+  // RESOURCE_EXHAUSTED kTooManyWatches at that of this one.
   absl::Status Add(const std::shared_ptr<WatchedStream>& stream, const std::string& connection);
   void Remove(const WatchedStream* stream);
 
@@ -51,12 +56,20 @@ class StreamRegistry {
   // UNAVAILABLE with `reason` and a random RetryInfo, so that clients do not come back all at once.
   absl::Status ComeBack(ErrorReason reason, std::string_view message);
 
+  // What a watch ends with when it was refused or has failed: a full store queue and a stop are
+  // turned into what clients resume after.
+  absl::Status EndOf(const absl::Status& status);
+
+  // A stream was cut because its reader did not take what was written.
+  void CountStalled() { stalled_.fetch_add(1); }
+  std::int64_t stalled() const { return stalled_.load(); }
+
   std::size_t size() const;
 
  private:
   struct Entry {
     std::weak_ptr<WatchedStream> stream;
-    std::string connection;
+    std::pair<const std::string, int>* connection;  // in by_connection_
   };
 
   void Run();
@@ -71,6 +84,7 @@ class StreamRegistry {
   std::unordered_map<std::string, int> by_connection_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::atomic<std::int64_t> stalled_ = 0;
   std::thread ticker_;
 };
 

@@ -16,8 +16,10 @@ class TransitionEncoder final : public Encoder {
   std::shared_ptr<const void> Encode(const std::string& job_id,
                                      const Transition& transition) override;
 
-  // What Encode put into a feed's slot.
+  // What Encode put into a feed's slot: a whole message of WatchJob, and its bytes, which begin one
+  // of WatchJobs.
   static std::shared_ptr<const grpc::ByteBuffer> Frame(const std::shared_ptr<const void>& encoded);
+  static const grpc::Slice& Bytes(const std::shared_ptr<const void>& encoded);
 };
 
 }  // namespace lumaedit
