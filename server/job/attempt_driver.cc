@@ -13,6 +13,17 @@ namespace lumaedit {
 
 namespace asio = boost::asio;
 
+namespace {
+
+void NoteRateLimit(const Fact& fact, const std::optional<RateLimit>& told, AttemptReport& report) {
+  if (fact.kind != FactKind::kNotAccepted || fact.http_status != 429) return;
+  report.is_rate_limit = true;
+  report.hold = fact.retry_after;
+  report.rate_limit = told;
+}
+
+}  // namespace
+
 // One POST under way. Shared by the dispatcher's task, which waits at most `answer_wait`, and by
 // the task that converses, which reads on for the fact.
 struct AttemptDriver::Exchange {
@@ -21,6 +32,7 @@ struct AttemptDriver::Exchange {
 
   Job job;  // as it was when the attempt began
   int unsent_failures;
+  absl::Duration start_deadline = absl::InfiniteDuration();  // uptime
   Attempt attempt;
   absl::Status seal_status = absl::UnknownError("not asked");
   bool sealed = false;
@@ -40,6 +52,11 @@ class AttemptDriver::Gate final : public LastByteGate {
     }
     if (context_.dispatch_paused()) {
       exchange_.seal_status = absl::AbortedError("dispatch was paused during the upload");
+      co_return false;
+    }
+    if (context_.clock().Uptime() >= exchange_.start_deadline) {
+      // Back to the dispatcher, which ends it.
+      exchange_.seal_status = absl::AbortedError("start_within is over");
       co_return false;
     }
     const bool sealed = co_await SealNow();
@@ -79,7 +96,8 @@ class AttemptDriver::Gate final : public LastByteGate {
   Exchange& exchange_;
 };
 
-asio::awaitable<AttemptReport> AttemptDriver::Run(std::string job_id, int unsent_failures) {
+asio::awaitable<AttemptReport> AttemptDriver::Run(std::string job_id, int unsent_failures,
+                                                  absl::Duration start_deadline) {
   auto view = co_await context_.View(job_id);
   if (!view.ok()) {
     co_return AttemptReport{.kind = AttemptReport::Kind::kNotSent,
@@ -89,16 +107,24 @@ asio::awaitable<AttemptReport> AttemptDriver::Run(std::string job_id, int unsent
   if (job.state != JobState::kPending) co_return AttemptReport{};
 
   auto exchange = std::make_shared<Exchange>(context_.deps(), job, unsent_failures);
+  exchange->start_deadline = start_deadline;
   PostRequest request;
   request.model = kEditModel;
+  request.account = context_.deps().upstream.Account();
   request.payload = PayloadFor(job.edit);
   request.caller = job.caller;
   if (const auto* stored = std::get_if<StoredSource>(&job.edit.source)) request.source = *stored;
 
   exchange->attempt.job_id = job.id;
-  exchange->attempt.account = context_.deps().upstream.Account();
+  exchange->attempt.account = context_.accounts().Canonical(request.account);
   exchange->attempt.model = request.model;
   exchange->attempt.fingerprint = PayloadFingerprint(request.payload);
+
+  const bool is_blocked = co_await IsBlocked(exchange->attempt);
+  if (is_blocked) {
+    co_return AttemptReport{.kind = AttemptReport::Kind::kEqualPayload,
+                            .wait = EqualPayloadWait(unsent_failures)};
+  }
 
   context_.tasks().Spawn("post", Converse(exchange, std::move(request)),
                          [exchange](const std::string&) {
@@ -163,7 +189,7 @@ asio::awaitable<AttemptReport> AttemptDriver::Conclude(Exchange& exchange, PostR
   input.wait = NextDelay(exchange.job.refusals + 1, fact.retry_after);
   AttemptReport report{.kind = AttemptReport::Kind::kSettled};
   report.answered = fact.http_status != 0;
-  if (fact.kind == FactKind::kNotAccepted) report.hold = fact.retry_after;
+  NoteRateLimit(fact, result.rate_limit, report);
   if (fact.kind == FactKind::kEveryoneRefused) {
     input.everyone = co_await AskAboutKey(fact.http_status);
     if (input.everyone == EveryoneMeaning::kPaused) {
@@ -195,9 +221,7 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
   if (absl::IsFailedPrecondition(exchange.seal_status)) co_return AttemptReport{};
   if (absl::IsAlreadyExists(exchange.seal_status)) {
     report.kind = AttemptReport::Kind::kEqualPayload;
-    // Each try uploads the whole body: less often the longer the other one stays in doubt.
-    report.wait = context_.settings().dispatch.equal_payload_wait *
-                  (1 << std::min(exchange.unsent_failures, 5));
+    report.wait = EqualPayloadWait(exchange.unsent_failures);
     co_return report;
   }
   if (absl::IsAborted(exchange.seal_status)) {
@@ -252,7 +276,7 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
         return decision;
       };
       (co_await context_.Update(exchange.job.id, std::move(decide))).IgnoreError();
-      co_return AttemptReport{.kind = AttemptReport::Kind::kSettled};
+      co_return AttemptReport{.kind = AttemptReport::Kind::kSettled, .answered = true};
     }
     case FactKind::kEveryoneRefused: {
       const EveryoneMeaning meaning = co_await AskAboutKey(fact.http_status);
@@ -270,10 +294,10 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
                                   return decision;
                                 }))
           .IgnoreError();
-      co_return AttemptReport{.kind = AttemptReport::Kind::kSettled};
+      co_return AttemptReport{.kind = AttemptReport::Kind::kSettled, .answered = true};
     }
     case FactKind::kNotAccepted:
-      report.hold = fact.retry_after;
+      NoteRateLimit(fact, result.rate_limit, report);
       co_return report;
     case FactKind::kRefusedInWords:
     case FactKind::kUnclear:
@@ -291,10 +315,26 @@ asio::awaitable<EveryoneMeaning> AttemptDriver::AskAboutKey(int http_status) {
   query.limit = 1;
   ListResult answer = co_await context_.deps().upstream.List(std::move(query));
   const bool reads = answer.failure == ReadFailure::kNone;
-  context_.log().Error("upstream_refuses", {{"http_status", http_status},
-                                            {"key_reads", reads},
-                                            {"read_http_status", answer.http_status}});
+  context_.log().Error("upstream_refuses",
+                       {{"http_status", http_status},
+                        {"key_reads", reads},
+                        {"key_refused", answer.failure == ReadFailure::kKeyRefused},
+                        {"read_http_status", answer.http_status}});
   co_return http_status == 403 && reads ? EveryoneMeaning::kNotEntitled : EveryoneMeaning::kPaused;
+}
+
+asio::awaitable<bool> AttemptDriver::IsBlocked(const Attempt& attempt) {
+  // Under a key whose account is not learned an equal payload of any account may be the same one.
+  const std::string account = Accounts::IsLearned(attempt.account) ? attempt.account : "";
+  const auto blocked = co_await Offload(context_.deps().store_worker, [this, &account, &attempt] {
+    return context_.deps().store.IsBlocked(account, attempt.fingerprint);
+  });
+  // A store that cannot be asked just now is asked by the seal.
+  co_return blocked.ok() && *blocked;
+}
+
+absl::Duration AttemptDriver::EqualPayloadWait(int unsent_failures) const {
+  return context_.settings().dispatch.equal_payload_wait * (1 << std::min(unsent_failures, 3));
 }
 
 absl::Duration AttemptDriver::NextDelay(int failures, absl::Duration asked) const {

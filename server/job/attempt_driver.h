@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <optional>
 #include <string>
 
 #include "server/job/attempt_rules.h"
@@ -25,17 +26,22 @@ struct AttemptReport {
   };
   Kind kind = Kind::kGone;
   absl::Duration wait = absl::ZeroDuration();  // until this job is tried again
-  absl::Duration hold = absl::ZeroDuration();  // a 429: until any job is
-  bool answered = false;                       // kSettled: the upstream said something
-  bool unclear = false;                        // the job is UNCONFIRMED
+  // A recognised 429: how long nothing is sent, and the pace where it told one.
+  bool is_rate_limit = false;
+  absl::Duration hold = absl::ZeroDuration();
+  std::optional<RateLimit> rate_limit = std::nullopt;
+  bool answered = false;  // kSettled: the upstream said something
+  bool unclear = false;   // the job is UNCONFIRMED
 };
 
 class AttemptDriver {
  public:
   explicit AttemptDriver(EngineContext& context) : context_(context) {}
 
-  // `unsent_failures`: how often this job could not be sent so far, for the backoff.
-  boost::asio::awaitable<AttemptReport> Run(std::string job_id, int unsent_failures);
+  // `unsent_failures`: how often this job could not be sent so far, for the backoff. After
+  // `start_deadline` (uptime) it is not sealed.
+  boost::asio::awaitable<AttemptReport> Run(std::string job_id, int unsent_failures,
+                                            absl::Duration start_deadline);
 
  private:
   struct Exchange;
@@ -44,7 +50,10 @@ class AttemptDriver {
   boost::asio::awaitable<void> Converse(std::shared_ptr<Exchange> exchange, PostRequest request);
   boost::asio::awaitable<AttemptReport> Conclude(Exchange& exchange, PostResult result);
   boost::asio::awaitable<AttemptReport> ConcludeUnsealed(Exchange& exchange, PostResult result);
+  // True: the seal would find an equal payload in doubt, so that no body need be uploaded.
+  boost::asio::awaitable<bool> IsBlocked(const Attempt& attempt);
   boost::asio::awaitable<EveryoneMeaning> AskAboutKey(int http_status);
+  absl::Duration EqualPayloadWait(int unsent_failures) const;
   absl::Duration NextDelay(int failures, absl::Duration asked) const;
 
   EngineContext& context_;

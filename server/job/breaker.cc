@@ -3,45 +3,36 @@
 #include <algorithm>
 
 namespace lumaedit {
-namespace {
 
-absl::Duration Doubled(absl::Duration first, int times, absl::Duration most) {
+void Breaker::Pauses::Begin(absl::Duration first, absl::Duration most, absl::Duration now) {
+  if (now < until) return;
   absl::Duration pause = first;
-  for (int i = 0; i < times && pause < most; ++i) pause *= 2;
-  return std::min(pause, most);
+  for (int i = 0; i < count && pause < most; ++i) pause *= 2;
+  until = now + std::min(pause, most);
+  ++count;
 }
 
-}  // namespace
-
 void Breaker::OnClear() {
-  unclear_ = 0;
-  pauses_ = 0;
+  unclear_in_a_row_ = 0;
   one_at_a_time_ = false;
+  unclear_.count = 0;
+  refused_.count = 0;
 }
 
 void Breaker::OnUnclear(absl::Duration now) {
   one_at_a_time_ = true;
-  if (++unclear_ >= settings_.unclear_in_a_row) Pause(settings_.unclear_first, now);
+  if (++unclear_in_a_row_ >= settings_.unclear_in_a_row) {
+    unclear_.Begin(settings_.unclear_first, settings_.unclear_most, now);
+  }
 }
 
 void Breaker::OnEveryoneRefused(absl::Duration now) {
   one_at_a_time_ = true;
-  Pause(settings_.refused_first, now);
+  refused_.Begin(settings_.refused_first, settings_.refused_most, now);
 }
 
-void Breaker::Pause(absl::Duration first, absl::Duration now) {
-  // Answers to what was in flight when the pause began are the same outage, not a failed probe.
-  if (now < paused_until_) return;
-  paused_until_ = now + Doubled(first, pauses_++, settings_.most);
-  HoldUntil(paused_until_);
-}
+absl::Duration Breaker::hold_until() const { return std::max(unclear_.until, refused_.until); }
 
-void Breaker::HoldUntil(absl::Duration until) { hold_until_ = std::max(hold_until_, until); }
-
-void Breaker::ForgetRefusal() {
-  pauses_ = 0;
-  hold_until_ = -absl::InfiniteDuration();
-  paused_until_ = -absl::InfiniteDuration();
-}
+void Breaker::ForgetRefusal() { refused_ = Pauses{}; }
 
 }  // namespace lumaedit

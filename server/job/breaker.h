@@ -1,5 +1,6 @@
 // When to send and how many at once, after answers that were no clear yes or no (protocol.md
-// section 3): an outage costs a handful of jobs in doubt, not the backlog.
+// section 3): an outage costs a handful of jobs in doubt, not the backlog. For one upstream account
+// and model.
 //
 // Owned by the Dispatcher; I/O thread. Times are uptime.
 #pragma once
@@ -13,8 +14,9 @@ class Breaker {
   struct Settings {
     int unclear_in_a_row = 3;
     absl::Duration unclear_first = absl::Seconds(30);
+    absl::Duration unclear_most = absl::Minutes(5);
     absl::Duration refused_first = absl::Minutes(1);
-    absl::Duration most = absl::Minutes(5);
+    absl::Duration refused_most = absl::Minutes(5);
   };
   explicit Breaker(Settings settings) : settings_(settings) {}
 
@@ -24,24 +26,28 @@ class Breaker {
   void OnUnclear(absl::Duration now);
   // Perhaps everybody is refused: a pause, then one probe job.
   void OnEveryoneRefused(absl::Duration now);
-  // Until then nothing is sent: a rate limit's wait.
-  void HoldUntil(absl::Duration until);
-  // The key was changed: no reason to wait any longer for the old one.
+  // The key was changed: no reason to wait any longer for the old one. Doubts about answers stay.
   void ForgetRefusal();
 
   int Limit(int most_in_flight) const { return one_at_a_time_ ? 1 : most_in_flight; }
-  bool MaySend(absl::Duration now) const { return now >= hold_until_; }
-  absl::Duration hold_until() const { return hold_until_; }
+  bool MaySend(absl::Duration now) const { return now >= hold_until(); }
+  absl::Duration hold_until() const;
+  // The pause is one for refusals that perhaps concern everybody.
+  bool IsRefused(absl::Duration now) const { return now < refused_.until; }
 
  private:
-  void Pause(absl::Duration first, absl::Duration now);
+  struct Pauses {
+    int count = 0;
+    absl::Duration until = -absl::InfiniteDuration();
+    // Answers to what was in flight when a pause began are the same outage, not a failed probe.
+    void Begin(absl::Duration first, absl::Duration most, absl::Duration now);
+  };
 
   const Settings settings_;
-  int unclear_ = 0;
-  int pauses_ = 0;
+  int unclear_in_a_row_ = 0;
   bool one_at_a_time_ = false;
-  absl::Duration hold_until_ = -absl::InfiniteDuration();
-  absl::Duration paused_until_ = -absl::InfiniteDuration();
+  Pauses unclear_;
+  Pauses refused_;
 };
 
 }  // namespace lumaedit

@@ -1,7 +1,7 @@
 #include "server/job/dispatcher.h"
 
 #include <algorithm>
-#include <vector>
+#include <utility>
 
 namespace lumaedit {
 
@@ -12,44 +12,104 @@ namespace {
 // Nothing is due: a look now and then costs little and forgives a lost nudge.
 constexpr absl::Duration kIdleWait = absl::Seconds(30);
 
+// How soon a changed key is noticed while a refusal of the old one pauses everything.
+constexpr absl::Duration kKeyLook = absl::Seconds(2);
+
+// The board is written anew at most this often, and less often the more jobs wait: a fiftieth of
+// the time at most.
+constexpr absl::Duration kShowEvery = absl::Seconds(1);
+constexpr absl::Duration kShowEveryPerJob = absl::Microseconds(50);
+
 }  // namespace
 
+Dispatcher::Lane::Lane(const DispatchSettings& settings)
+    : breaker(Breaker::Settings{.unclear_in_a_row = settings.unclear_in_a_row,
+                                .unclear_first = settings.unclear_pause_first,
+                                .unclear_most = settings.unclear_pause_most,
+                                .refused_first = settings.pause_first,
+                                .refused_most = settings.pause_most}),
+      pace(Pace::Settings{}) {}
+
 Dispatcher::Dispatcher(EngineContext& context)
-    : context_(context),
-      driver_(context),
-      breaker_(Breaker::Settings{.refused_first = context.settings().dispatch.pause_first,
-                                 .most = context.settings().dispatch.pause_most}),
-      wake_(context.deps().executor, context.clock()) {}
+    : context_(context), driver_(context), wake_(context.deps().executor, context.clock()) {}
 
 asio::awaitable<void> Dispatcher::Run() {
   while (!context_.draining()) {
     const absl::Duration now = context_.clock().Uptime();
-    ExpireOverdue(now);
+    FailOverdue(now);
+    const std::shared_ptr<Lane> lane = LaneNow(now);
     const bool may_send =
-        in_flight_ < breaker_.Limit(context_.settings().dispatch.posts_in_flight) &&
-        breaker_.MaySend(now) && !context_.dispatch_paused();
-    std::optional<std::string> next = may_send ? Pick(now) : std::nullopt;
-    if (!next) {
-      co_await wake_.WaitFor(NextWait(now));
+        !context_.dispatch_paused() && NextSend(*lane, now) <= now &&
+        in_flight_ < lane->breaker.Limit(context_.settings().dispatch.posts_in_flight);
+    if (may_send && queue_.HasDue(now)) {
+      Start(lane, now);
       continue;
     }
-    Waiting waiting = waiting_.at(*next);
-    last_caller_ = waiting.caller;
-    Remove(*next);
-    sending_.insert(*next);
-    // Taken here, not when the coroutine begins: this loop may choose again before that.
-    context_.tasks().Spawn("send", Send(*next, waiting, std::make_shared<CountedPlace>(in_flight_)),
-                           [this, job_id = *next, waiting](const std::string&) {
-                             OnReport(job_id, waiting,
-                                      {.kind = AttemptReport::Kind::kNotSent,
-                                       .wait = context_.settings().dispatch.retry.most});
-                           });
+    if (!shown_ && show_at_ <= now) Show(*lane, now);
+    co_await wake_.WaitFor(NextWait(*lane, now));
   }
 }
 
+void Dispatcher::Start(const std::shared_ptr<Lane>& lane, absl::Duration now) {
+  auto next = queue_.Take(now);
+  if (!next) return;
+  const auto& [job_id, waiting] = *next;
+  queue_.Block(job_id);
+  context_.deps().board.Erase(job_id);
+  shown_ = false;
+  lane->pace.OnSent(now);
+  // The place is taken here, not when the coroutine begins: Run may choose again before that.
+  context_.tasks().Spawn("send",
+                         Send(job_id, waiting, lane, std::make_shared<CountedPlace>(in_flight_)),
+                         [this, job_id = job_id, waiting = waiting, lane](const std::string&) {
+                           OnReport(job_id, waiting, *lane,
+                                    {.kind = AttemptReport::Kind::kNotSent,
+                                     .wait = context_.settings().dispatch.retry.most});
+                         });
+}
+
+std::shared_ptr<Dispatcher::Lane> Dispatcher::LaneNow(absl::Duration now) {
+  const std::string key = context_.deps().upstream.Account();
+  const std::string account = context_.accounts().Canonical(key);
+  const bool is_new_key = key != key_;
+  std::shared_ptr<Lane>& lane = lanes_[account];
+  if (!is_new_key && account != account_ && lane == nullptr) {
+    // The same key, whose account was learned.
+    lane = std::move(lanes_[account_]);
+    lanes_.erase(account_);
+  }
+  if (lane == nullptr) lane = std::make_shared<Lane>(context_.settings().dispatch);
+  if (is_new_key && !key_.empty()) {
+    context_.log().Info("upstream_key_changed", {{"same_account", account == account_}});
+    lane->breaker.ForgetRefusal();
+    shown_ = false;
+  }
+  key_ = key;
+  account_ = account;
+  if (lane->paused_told && lane->breaker.MaySend(now)) {
+    lane->paused_told = false;
+    context_.log().Info("dispatch_probes", {{"account", account}});
+  }
+  return lane;
+}
+
+absl::Duration Dispatcher::NextSend(Lane& lane, absl::Duration now) const {
+  return std::max(lane.breaker.hold_until(), lane.pace.NextAt(now));
+}
+
+absl::Duration Dispatcher::NextWait(Lane& lane, absl::Duration now) {
+  absl::Duration until = now + kIdleWait;
+  until = std::min(until, queue_.NextChange());
+  // What is due now and may be sent waits for a free place, which nudges.
+  if (queue_.HasDue(now) && NextSend(lane, now) > now) until = std::min(until, NextSend(lane, now));
+  if (lane.breaker.IsRefused(now) && queue_.size() > 0) until = std::min(until, now + kKeyLook);
+  if (!shown_) until = std::min(until, show_at_);
+  return std::max(until - now, absl::ZeroDuration());
+}
+
 void Dispatcher::Add(const Job& job) {
-  Waiting waiting;
-  if (const auto known = waiting_.find(job.id); known != waiting_.end()) waiting = known->second;
+  WaitingJob waiting;
+  if (const WaitingJob* known = queue_.Find(job.id)) waiting = *known;
   const absl::Time now = context_.clock().Now();
   const absl::Duration uptime = context_.clock().Uptime();
   waiting.caller = job.caller;
@@ -60,64 +120,47 @@ void Dispatcher::Add(const Job& job) {
     waiting.not_before += std::clamp(job.next_attempt_time - now, absl::ZeroDuration(),
                                      context_.settings().dispatch.retry.most);
   }
-  if (job.options.start_within) {
+  if (job.options.start_within && waiting.start_deadline == absl::InfiniteDuration()) {
+    // Counted in uptime from here on, so that a jump of the wall clock ends no job early.
     const absl::Duration left = job.create_time + *job.options.start_within - now;
     waiting.start_deadline = uptime + std::min(left, *job.options.start_within);
   }
-  Enqueue(job.id, waiting);
-}
-
-void Dispatcher::Enqueue(const std::string& job_id, const Waiting& waiting) {
-  waiting_[job_id] = waiting;
-  queues_[waiting.caller].insert({waiting.create_time, job_id});
+  queue_.Put(job.id, waiting);
+  shown_ = false;
   wake_.Notify();
 }
 
 void Dispatcher::Remove(const std::string& job_id) {
-  const auto it = waiting_.find(job_id);
-  if (it == waiting_.end()) return;
-  const auto queue = queues_.find(it->second.caller);
-  queue->second.erase({it->second.create_time, job_id});
-  if (queue->second.empty()) queues_.erase(queue);
-  waiting_.erase(it);
+  if (queue_.Find(job_id) == nullptr) return;
+  queue_.Remove(job_id);
+  context_.deps().board.Erase(job_id);
+  shown_ = false;
+  wake_.Notify();
 }
 
-std::optional<std::string> Dispatcher::Pick(absl::Duration now) {
-  const auto first_ready = [&](const std::set<Place>& queue) -> std::optional<std::string> {
-    for (const auto& [time, job_id] : queue) {
-      if (waiting_.at(job_id).not_before <= now && !sending_.contains(job_id)) return job_id;
-    }
-    return std::nullopt;
-  };
-  // From the caller after the last one round to that one itself.
-  auto it = queues_.upper_bound(last_caller_);
-  for (std::size_t i = 0; i < queues_.size(); ++i) {
-    if (it == queues_.end()) it = queues_.begin();
-    if (auto ready = first_ready(it->second)) return ready;
-    ++it;
-  }
-  return std::nullopt;
-}
-
-absl::Duration Dispatcher::NextWait(absl::Duration now) const {
-  absl::Duration until = now + kIdleWait;
-  for (const auto& [job_id, waiting] : waiting_) {
-    until = std::min(
-        {until, std::max(waiting.not_before, breaker_.hold_until()), waiting.start_deadline});
-  }
-  // What is due now waits for a free place, which nudges.
-  return until > now ? until - now : kIdleWait;
-}
-
-void Dispatcher::ExpireOverdue(absl::Duration now) {
-  std::vector<std::string> overdue;
-  for (const auto& [job_id, waiting] : waiting_) {
-    if (waiting.start_deadline <= now) overdue.push_back(job_id);
-  }
-  for (const std::string& job_id : overdue) {
-    Remove(job_id);
+void Dispatcher::FailOverdue(absl::Duration now) {
+  for (const std::string& job_id : queue_.TakeOverdue(now)) {
+    context_.deps().board.Erase(job_id);
     context_.tasks().Spawn("start_within", FailUnstarted(job_id));
+    shown_ = false;
   }
+}
+
+void Dispatcher::Show(Lane& lane, absl::Duration now) {
+  const absl::Time wall = context_.clock().Now();
+  const absl::Duration next_send = NextSend(lane, now);
+  std::vector<std::pair<std::string, LiveInfo>> infos;
+  infos.reserve(queue_.size());
+  queue_.ForEachInOrder(now, [&](const std::string& job_id, const WaitingJob& job, int ahead) {
+    LiveInfo info;
+    info.jobs_ahead = ahead;
+    const absl::Duration at = std::max(next_send, job.not_before);
+    if (at > now) info.next_attempt_time = wall + (at - now);
+    infos.emplace_back(job_id, info);
+  });
+  show_at_ = now + std::max(kShowEvery, kShowEveryPerJob * static_cast<int>(infos.size()));
+  context_.deps().board.SetAll(std::move(infos));
+  shown_ = true;
 }
 
 asio::awaitable<void> Dispatcher::FailUnstarted(std::string job_id) {
@@ -133,16 +176,18 @@ asio::awaitable<void> Dispatcher::FailUnstarted(std::string job_id) {
       .IgnoreError();
 }
 
-asio::awaitable<void> Dispatcher::Send(std::string job_id, Waiting waiting,
+asio::awaitable<void> Dispatcher::Send(std::string job_id, WaitingJob waiting,
+                                       std::shared_ptr<Lane> lane,
                                        std::shared_ptr<CountedPlace> place) {
-  const AttemptReport report = co_await driver_.Run(job_id, waiting.unsent_failures);
+  const AttemptReport report =
+      co_await driver_.Run(job_id, waiting.unsent_failures, waiting.start_deadline);
   place.reset();
-  OnReport(job_id, std::move(waiting), report);
+  OnReport(job_id, std::move(waiting), *lane, report);
 }
 
-void Dispatcher::OnReport(const std::string& job_id, Waiting waiting, const AttemptReport& report) {
+void Dispatcher::OnReport(const std::string& job_id, WaitingJob waiting, Lane& lane,
+                          const AttemptReport& report) {
   const absl::Duration now = context_.clock().Uptime();
-  sending_.erase(job_id);
   bool still_pending = false;
   switch (report.kind) {
     case AttemptReport::Kind::kGone:
@@ -156,24 +201,31 @@ void Dispatcher::OnReport(const std::string& job_id, Waiting waiting, const Atte
       still_pending = true;
       break;
     case AttemptReport::Kind::kEveryoneRefused:
-      breaker_.OnEveryoneRefused(now);
+      lane.breaker.OnEveryoneRefused(now);
+      if (!std::exchange(lane.paused_told, true)) {
+        context_.log().Error("dispatch_paused",
+                             {{"by", "upstream"},
+                              {"seconds", absl::ToDoubleSeconds(lane.breaker.hold_until() - now)}});
+      }
       still_pending = true;
       break;
     case AttemptReport::Kind::kSettled:
     case AttemptReport::Kind::kNoAnswerYet:
       if (report.unclear) {
-        breaker_.OnUnclear(now);
+        lane.breaker.OnUnclear(now);
       } else if (report.answered) {
-        breaker_.OnClear();
+        lane.breaker.OnClear();
       }
       break;
   }
-  if (report.hold > absl::ZeroDuration()) breaker_.HoldUntil(now + report.hold);
+  if (report.is_rate_limit) lane.pace.OnRateLimited(report.rate_limit, report.hold, now);
   // A job that went back to PENDING by a decision was added by that decision already.
-  if (still_pending && !waiting_.contains(job_id)) {
+  if (still_pending && queue_.Find(job_id) == nullptr) {
     waiting.not_before = now + report.wait;
-    Enqueue(job_id, waiting);
+    queue_.Put(job_id, waiting);
   }
+  queue_.Unblock(job_id);
+  shown_ = false;
   wake_.Notify();
 }
 

@@ -1,5 +1,6 @@
 // Chooses which PENDING job is sent next, and when: round robin over callers, first in first out
-// within one, at most so many POSTs at once (protocol.md section 3).
+// within one, at most so many POSTs at once, at the pace and under the breaker of the upstream
+// account (protocol.md section 3).
 //
 // Owned by JobEngine; I/O thread.
 #pragma once
@@ -7,16 +8,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <map>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
-#include <unordered_map>
-#include <utility>
 
 #include "server/base/signal.h"
 #include "server/job/attempt_driver.h"
 #include "server/job/breaker.h"
 #include "server/job/engine_context.h"
+#include "server/job/pace.h"
+#include "server/job/waiting_queue.h"
 
 namespace lumaedit {
 
@@ -31,40 +30,45 @@ class Dispatcher {
   void Add(const Job& job);
   void Remove(const std::string& job_id);
 
-  // Looks again: the engine drains, or the key was changed.
+  // Looks again: the engine drains, or dispatch was resumed.
   void Wake() { wake_.Notify(); }
 
   int in_flight() const { return in_flight_; }
-  std::size_t waiting() const { return waiting_.size(); }
+  std::size_t waiting() const { return queue_.size(); }
 
  private:
-  struct Waiting {
-    std::string caller;
-    absl::Time create_time;
-    absl::Duration not_before;                                 // uptime
-    absl::Duration start_deadline = absl::InfiniteDuration();  // uptime
-    int unsent_failures = 0;
+  // What is known of one upstream account and model.
+  struct Lane {
+    explicit Lane(const DispatchSettings& settings);
+    Breaker breaker;
+    Pace pace;
+    bool paused_told = false;  // the pause was logged
   };
-  using Place = std::pair<absl::Time, std::string>;  // create_time, job id
 
-  void Enqueue(const std::string& job_id, const Waiting& waiting);
-  std::optional<std::string> Pick(absl::Duration now);
-  absl::Duration NextWait(absl::Duration now) const;
-  void ExpireOverdue(absl::Duration now);
-  boost::asio::awaitable<void> Send(std::string job_id, Waiting waiting,
+  std::shared_ptr<Lane> LaneNow(absl::Duration now);
+  absl::Duration NextSend(Lane& lane, absl::Duration now) const;
+  absl::Duration NextWait(Lane& lane, absl::Duration now);
+  void Start(const std::shared_ptr<Lane>& lane, absl::Duration now);
+  void FailOverdue(absl::Duration now);
+  // Shows on the board what waits: how many jobs are ahead, and when it is tried next.
+  void Show(Lane& lane, absl::Duration now);
+  boost::asio::awaitable<void> Send(std::string job_id, WaitingJob waiting,
+                                    std::shared_ptr<Lane> lane,
                                     std::shared_ptr<CountedPlace> place);
-  void OnReport(const std::string& job_id, Waiting waiting, const AttemptReport& report);
+  void OnReport(const std::string& job_id, WaitingJob waiting, Lane& lane,
+                const AttemptReport& report);
   boost::asio::awaitable<void> FailUnstarted(std::string job_id);
 
   EngineContext& context_;
   AttemptDriver driver_;
-  Breaker breaker_;
   Signal wake_;
-  std::unordered_map<std::string, Waiting> waiting_;
-  std::map<std::string, std::set<Place>> queues_;  // by caller; no empty ones
-  std::set<std::string> sending_;                  // one POST of a job at a time
-  std::string last_caller_;
+  WaitingQueue queue_;
+  std::map<std::string, std::shared_ptr<Lane>> lanes_;  // by account
+  std::string key_;                                     // the key's name and its account, as of
+  std::string account_;                                 // the last look
   int in_flight_ = 0;
+  bool shown_ = true;  // the board shows the queue as it is
+  absl::Duration show_at_ = -absl::InfiniteDuration();
 };
 
 }  // namespace lumaedit

@@ -22,7 +22,14 @@ asio::awaitable<void> Pause(const EngineDeps& deps, int failures) {
 }  // namespace
 
 EngineContext::EngineContext(EngineDeps deps, EngineSettings settings)
-    : deps_(std::move(deps)), settings_(settings), tasks_(deps_.executor, deps_.clock, deps_.log) {}
+    : deps_(std::move(deps)),
+      settings_(settings),
+      tasks_(deps_.executor, deps_.clock, deps_.log),
+      accounts_(Accounts::Deps{.store = deps_.store,
+                               .store_worker = deps_.store_worker,
+                               .upstream = deps_.upstream,
+                               .previous = deps_.previous_upstream,
+                               .log = deps_.log}) {}
 
 void EngineContext::SetLease(Lease lease, absl::Duration asked_at_uptime) {
   lease_until_ = asked_at_uptime + lease.good_for;

@@ -19,6 +19,7 @@
 #include "server/base/random.h"
 #include "server/base/task_group.h"
 #include "server/base/worker.h"
+#include "server/job/accounts.h"
 #include "server/job/engine_settings.h"
 #include "server/job/fit_rules.h"
 #include "server/job/job_store.h"
@@ -33,6 +34,8 @@ struct EngineDeps {
   JobStore& store;
   SourceStore& sources;
   Upstream& upstream;
+  // With the key that was used before, for jobs of another account; null: none is given.
+  Upstream* previous_upstream = nullptr;
   WatchHub& hub;
   LiveBoard& board;
   Worker& store_worker;
@@ -90,7 +93,16 @@ class EngineContext {
 
   // Who drives a job next is decided by its state; set once by JobEngine.
   void SetRouter(Router router) { router_ = std::move(router); }
-  void Route(const Job& job) { router_(job); }
+  void Route(const Job& job) {
+    Noticed(job);
+    router_(job);
+  }
+  void Noticed(const Job& job) {
+    const bool is_inline = std::holds_alternative<StoredSource>(job.edit.source);
+    if (is_inline && job.state != JobState::kPending) inline_seen_ = deps_.clock.Uptime();
+  }
+
+  Accounts& accounts() { return accounts_; }
 
   // --- Stopping ---------------------------------------------------------------------------------
   void Drain() { draining_ = true; }
@@ -101,6 +113,10 @@ class EngineContext {
   void SetDispatchPaused(bool paused) { dispatch_paused_ = paused; }
   bool dispatch_paused() const { return dispatch_paused_; }
 
+  // --- Fat echoes -------------------------------------------------------------------------------
+  // A job with an inline source was sent in the last day: its record echoes the video in the list.
+  bool HasInlineJobs() const { return deps_.clock.Uptime() - inline_seen_ < absl::Hours(24); }
+
   // --- The upstream's clock ---------------------------------------------------------------------
   void LearnDate(absl::Time upstream_date);
   const UpstreamTime& upstream_time() const { return upstream_time_; }
@@ -109,10 +125,12 @@ class EngineContext {
   const EngineDeps deps_;
   const EngineSettings settings_;
   TaskGroup tasks_;
+  Accounts accounts_;
   Router router_;
   Lease lease_;
   absl::Duration lease_until_ = -absl::InfiniteDuration();  // uptime
   UpstreamTime upstream_time_;
+  absl::Duration inline_seen_ = -absl::InfiniteDuration();  // uptime
   bool draining_ = false;
   std::atomic<bool> dispatch_paused_ = false;
 };

@@ -2,6 +2,8 @@
 // those that are compared with recorded times, which are of wall time.
 #pragma once
 
+#include <cstdint>
+
 #include "absl/time/time.h"
 #include "server/base/backoff.h"
 
@@ -18,6 +20,10 @@ struct DispatchSettings {
   // After an answer that perhaps refuses everybody: dispatch pauses, then probes with one job.
   absl::Duration pause_first = absl::Minutes(1);
   absl::Duration pause_most = absl::Minutes(5);
+  // So many answers in a row that leave a job UNCONFIRMED pause dispatch too.
+  int unclear_in_a_row = 3;
+  absl::Duration unclear_pause_first = absl::Seconds(30);
+  absl::Duration unclear_pause_most = absl::Minutes(5);
   // How soon a job is looked at again whose equal payload is in doubt elsewhere.
   absl::Duration equal_payload_wait = absl::Seconds(2);
 };
@@ -53,6 +59,12 @@ struct ReconcileSettings {
   int page_limit = 20;
   // Fresh jobs need a page or two. How far back held ones are looked for: 5,000 records.
   int most_pages = 250;
+  // With inline jobs about, pages have one record each.
+  int most_single_pages = 1000;
+  // More of list bodies in one pass, and the pass proves nothing.
+  std::int64_t most_bytes = std::int64_t{512} << 20;
+  // A pass with a larger mean record is followed by one that reads one record at a time.
+  std::int64_t fat_record_bytes = std::int64_t{1} << 20;
   // --on-capacity-refusal: true = retry, false = hold.
   bool retry_capacity_refusal = true;
 };

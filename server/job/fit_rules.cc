@@ -26,6 +26,7 @@ Window WidestWindowOf(const Attempt& attempt, const UpstreamTime& time,
 namespace {
 
 bool FitsIn(const Window& window, const UpstreamRecord& record, const Attempt& attempt) {
+  if (record.is_partial) return false;
   if (!record.model.empty() && record.model != attempt.model) return false;
   // The upstream counts whole seconds: a record of 10.9 s reads 10.
   if (IsSet(record.created_at) &&

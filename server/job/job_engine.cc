@@ -40,6 +40,7 @@ JobEngine::~JobEngine() = default;
 
 asio::awaitable<absl::Status> JobEngine::Start() {
   if (absl::Status read = co_await ReadPause(); !read.ok()) co_return read;
+  if (absl::Status read = co_await context_.accounts().Load(); !read.ok()) co_return read;
   if (absl::Status taken = co_await TakeOver(); !taken.ok()) co_return taken;
   // A loop that ends by a bug would leave jobs undriven behind a healthy face. A new process takes
   // them over as after any crash.
@@ -110,6 +111,7 @@ asio::awaitable<void> JobEngine::Recover(std::string job_id) {
     co_return;
   }
   if (view->job.state != JobState::kSubmitting) {
+    context_.Noticed(view->job);
     Route(view->job, /*at_once=*/true);
     co_return;
   }

@@ -78,6 +78,20 @@ struct UnboundAttempt {
   JobState job_state;  // also of final jobs (abandoned ones): they still compete for records
 };
 
+// A job that owns an upstream id, and between which times (ours) its record was made.
+struct OwnedId {
+  std::string upstream_id;
+  std::string account;
+  absl::Time create_time;
+  absl::Time accept_time;
+};
+
+// What an upstream key stood under before its account was learned (protocol.md section 4).
+struct AccountName {
+  std::string name;     // a hash of the key
+  std::string account;  // what it turned out to be
+};
+
 struct JobFilter {
   std::vector<JobState> states;                        // empty: any
   std::map<std::string, std::string> labels;           // all must be equal
@@ -213,9 +227,25 @@ class JobStore {
   // --- Finding again ----------------------------------------------------------------------------
   virtual absl::StatusOr<std::vector<UnboundAttempt>> UnboundAttempts(
       const std::string& account) = 0;
-  // Those of `upstream_ids` that some job of this account owns.
-  virtual absl::StatusOr<std::vector<std::string>> OwnedIds(
-      const std::string& account, const std::vector<std::string>& upstream_ids) = 0;
+  // Those of `upstream_ids` that some job owns, under whichever account.
+  virtual absl::StatusOr<std::vector<OwnedId>> OwnedIds(
+      const std::vector<std::string>& upstream_ids) = 0;
+  // Would a seal find an attempt with this fingerprint whose job is SUBMITTING or UNCONFIRMED?
+  // Asked before a body is uploaded; the seal stays the judge. `account` empty: of any account.
+  virtual absl::StatusOr<bool> IsBlocked(const std::string& account,
+                                         const std::string& fingerprint) = 0;
+  // The jobs that are EXPIRED since `ended_after` or later and whose late outcome is not known, by
+  // id after `after_id`, at most `limit`.
+  virtual absl::StatusOr<std::vector<LiveJob>> ExpiredJobs(absl::Time ended_after,
+                                                           const std::string& after_id,
+                                                           int limit) = 0;
+
+  // --- Upstream accounts ------------------------------------------------------------------------
+  virtual absl::StatusOr<std::vector<AccountName>> AccountNames() = 0;
+  // `name` turned out to be `account`: every attempt and job that stands under it moves there, and
+  // who seals or asks under `name` later is served under `account`. ALREADY_EXISTS: an upstream id
+  // would have two owners; then nothing moves.
+  virtual absl::Status MoveAccount(const std::string& name, const std::string& account) = 0;
 
   // --- Keeping house ----------------------------------------------------------------------------
   // Removes jobs that ended before `ended_before` (their request ids stay) and request ids older

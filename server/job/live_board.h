@@ -7,6 +7,8 @@
 
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "server/base/mutex.h"
@@ -18,6 +20,8 @@ struct LiveInfo {
   absl::Time last_poll_time = absl::InfinitePast();  // InfinitePast: none
   absl::Time next_poll_time = absl::InfinitePast();
   int jobs_ahead = 0;  // PENDING: those that will be sent before it
+  absl::Time next_attempt_time =
+      absl::InfinitePast();  // PENDING: not before; unset: when it is due
   bool stalled = false;
 };
 
@@ -31,6 +35,10 @@ class LiveBoard {
   void Set(const std::string& job_id, const LiveInfo& info) {
     MutexLock lock(mutex_);
     infos_[job_id] = info;
+  }
+  void SetAll(std::vector<std::pair<std::string, LiveInfo>> infos) {
+    MutexLock lock(mutex_);
+    for (auto& [job_id, info] : infos) infos_[std::move(job_id)] = info;
   }
   void Erase(const std::string& job_id) {
     MutexLock lock(mutex_);

@@ -83,17 +83,20 @@ asio::awaitable<absl::StatusOr<Job>> OutputRefresher::Own(const std::string& cal
 
 asio::awaitable<absl::StatusOr<Job>> OutputRefresher::Ask(const Job& job, Look& look) {
   const std::string job_id = job.id;
-  if (job.upstream_account != context_.deps().upstream.Account()) {
+  const Accounts::Reader reader = context_.accounts().ReaderFor(job.upstream_account);
+  // A key that is not learned may be of the same account: what it reads shows it.
+  if (!reader.same_account &&
+      Accounts::IsLearned(context_.accounts().Canonical(reader.upstream.Account()))) {
     look.failure = ReadFailure::kOther;
     co_return UpstreamUnavailable(
         "the job belongs to another upstream account, which the present key cannot ask", kInterval);
   }
-  GetResult answer = co_await context_.deps().upstream.Get(job.upstream_id);
+  GetResult answer = co_await reader.upstream.Get(job.upstream_id);
   context_.LearnDate(answer.upstream_date);
   std::optional<UpstreamRecord> record;
   if (answer.failure == ReadFailure::kNone) record = std::move(answer.record);
   if (answer.failure == ReadFailure::kNotFound) {
-    record = co_await poller_.FindInList(job.upstream_id);
+    record = co_await poller_.FindInList(reader.upstream, job.upstream_id);
   }
   if (!record || record->id != job.upstream_id) {
     look.failure = answer.failure == ReadFailure::kNone ? ReadFailure::kUnreadable : answer.failure;

@@ -113,18 +113,21 @@ asio::awaitable<void> Poller::Ask(std::string job_id,
   const auto found = live_.find(job_id);
   if (found == live_.end()) co_return;
   const std::string upstream_id = found->second.job.upstream_id;
-  const bool other_account =
-      found->second.job.upstream_account != context_.deps().upstream.Account();
+  const std::string account = found->second.job.upstream_account;
+  const Accounts::Reader reader = context_.accounts().ReaderFor(account);
   const absl::Time before =
       IsSet(found->second.last_poll) ? found->second.last_poll : found->second.job.accept_time;
-  GetResult answer = co_await context_.deps().upstream.Get(upstream_id);
+  GetResult answer = co_await reader.upstream.Get(upstream_id);
   CrashPoint("poll.answered");
   context_.LearnDate(answer.upstream_date);
 
   std::optional<UpstreamRecord> record;
   if (answer.failure == ReadFailure::kNone) record = std::move(answer.record);
-  if (answer.failure == ReadFailure::kNotFound) record = co_await FindInList(upstream_id);
+  if (answer.failure == ReadFailure::kNotFound) {
+    record = co_await FindInList(reader.upstream, upstream_id);
+  }
   if (answer.failure == ReadFailure::kKeyRefused) {
+    context_.accounts().OnKeyRefused(reader.upstream);
     context_.log().Error("upstream_key_refused",
                          {{"job", job_id}, {"http_status", answer.http_status}});
   } else if (answer.failure != ReadFailure::kNone && answer.failure != ReadFailure::kNotFound) {
@@ -139,9 +142,10 @@ asio::awaitable<void> Poller::Ask(std::string job_id,
     record.reset();
   }
   if (record) {
+    co_await context_.accounts().OnOwnedRecord(reader.upstream, account, record->org_id);
     co_await Judge(job_id, *std::move(record), before, context_.clock().Now());
   }
-  const bool unreachable = !record && other_account;
+  const bool unreachable = !record && !reader.same_account;
   if (unreachable) co_await MarkUnreachable(job_id);
   if (const auto it = live_.find(job_id);
       it != live_.end() && !unreachable && context_.clock().Uptime() >= it->second.deadline) {
@@ -185,14 +189,15 @@ asio::awaitable<void> Poller::MarkUnreachable(std::string job_id) {
       .IgnoreError();
 }
 
-asio::awaitable<std::optional<UpstreamRecord>> Poller::FindInList(std::string upstream_id) {
+asio::awaitable<std::optional<UpstreamRecord>> Poller::FindInList(Upstream& upstream,
+                                                                  std::string upstream_id) {
   ListQuery query;
   query.model = kEditModel;
   query.limit = kListLookupLimit;
   for (int page = 0; page < kListLookupPages; ++page) {
     // Counted under the cap for all reads, though not made to wait.
     next_slot_ += absl::Seconds(1) / context_.settings().poll.requests_per_second;
-    ListResult answer = co_await context_.deps().upstream.List(query);
+    ListResult answer = co_await upstream.List(query);
     if (answer.failure != ReadFailure::kNone) break;
     for (UpstreamRecord& record : answer.records) {
       if (record.id == upstream_id) co_return std::move(record);

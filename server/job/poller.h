@@ -31,7 +31,8 @@ class Poller {
   void Wake() { wake_.Notify(); }
 
   // A record that is 404 by id, looked for among the newest of the list.
-  boost::asio::awaitable<std::optional<UpstreamRecord>> FindInList(std::string upstream_id);
+  boost::asio::awaitable<std::optional<UpstreamRecord>> FindInList(Upstream& upstream,
+                                                                   std::string upstream_id);
 
   std::size_t live() const { return live_.size(); }
 

@@ -1,7 +1,8 @@
 #include "server/job/reconciler.h"
 
 #include <algorithm>
-#include <iterator>
+#include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -21,9 +22,6 @@ constexpr absl::Duration kIdleWait = absl::Seconds(30);
 constexpr absl::Duration kPassOffsets[] = {absl::Seconds(2),  absl::Seconds(5), absl::Seconds(15),
                                            absl::Seconds(30), absl::Minutes(1), absl::Minutes(2),
                                            absl::Minutes(5)};
-
-// More than this of list bodies in one pass, and the pass proves nothing.
-constexpr std::int64_t kMostPassBytes = std::int64_t{512} << 20;
 
 const Fact* RefusalInWords(const Attempt& attempt) {
   for (const Fact& fact : attempt.facts) {
@@ -103,37 +101,68 @@ absl::Duration Reconciler::EarliestDue() const {
 }
 
 asio::awaitable<void> Reconciler::RunPass(std::vector<std::string> job_ids) {
-  const std::string account = context_.deps().upstream.Account();
-  std::vector<JobView> open;
-  absl::Time from = absl::InfiniteFuture();
+  std::map<std::string, std::vector<JobView>> by_account;
   for (const std::string& job_id : job_ids) {
     auto view = co_await context_.View(job_id);
     if (!view.ok()) continue;
     if (!co_await StillOpen(*view)) continue;
-    const Attempt& attempt = view->attempts.back();
-    if (attempt.account != account) {
-      // Another account's list says nothing about it, neither that it exists nor that it does not.
-      context_.log().Error("job_unreachable", {{"job", job_id}});
+    const std::string account = context_.accounts().Canonical(view->attempts.back().account);
+    by_account[account].push_back(*std::move(view));
+  }
+  for (auto& [account, open] : by_account) co_await RunPassOf(account, std::move(open));
+}
+
+asio::awaitable<void> Reconciler::RunPassOf(std::string account, std::vector<JobView> open) {
+  absl::Time from = absl::InfiniteFuture();
+  for (const JobView& view : open) {
+    from = std::min(from, WidestWindowOf(view.attempts.back(), context_.upstream_time(),
+                                         context_.settings().reconcile)
+                              .from);
+  }
+  const Accounts::Reader reader = context_.accounts().ReaderFor(account);
+  // A key that is not learned may be of this very account: its list tells.
+  const bool may_learn =
+      !Accounts::IsLearned(context_.accounts().Canonical(reader.upstream.Account()));
+  Pass pass;
+  if (reader.same_account || may_learn) pass = co_await ReadList(reader.upstream, from, open);
+  const Accounts::Reader judge = context_.accounts().ReaderFor(account);
+  if (!judge.same_account || &judge.upstream != &reader.upstream) {
+    // Another account's list says nothing about it, neither that it exists nor that it does not.
+    for (const JobView& view : open) {
+      context_.log().Error("job_unreachable", {{"job", view.job.id}});
+      co_await SetUnreachable(view, true);
       const Pass none;
       const std::vector<std::string> no_candidates;
-      co_await HoldWhenOver(*view, none, no_candidates);
-      continue;
+      co_await HoldWhenOver(view, none, no_candidates);
     }
-    from = std::min(
-        from,
-        WidestWindowOf(attempt, context_.upstream_time(), context_.settings().reconcile).from);
-    open.push_back(*std::move(view));
+    co_return;
   }
-  if (open.empty()) co_return;
-
-  const Pass pass = co_await ReadList(account, from);
   // Read after the list: an attempt sealed meanwhile competes for what the list shows.
   auto rivals = co_await Offload(context_.deps().store_worker, [this, &account] {
     return context_.deps().store.UnboundAttempts(account);
   });
   if (!rivals.ok()) co_return;
   WarnOfStrangers(pass, *rivals);
-  for (JobView& view : open) co_await Judge(std::move(view), pass, *rivals);
+  for (JobView& view : open) {
+    co_await SetUnreachable(view, false);
+    co_await Judge(std::move(view), pass, *rivals);
+  }
+}
+
+asio::awaitable<void> Reconciler::SetUnreachable(const JobView& view, bool unreachable) {
+  if (view.job.unreachable == unreachable) co_return;
+  (co_await context_.Update(
+       view.job.id,
+       [unreachable](const JobView& now) -> absl::StatusOr<std::optional<Decision>> {
+         if (now.job.state != JobState::kUnconfirmed && now.job.state != JobState::kHeld) {
+           return std::nullopt;
+         }
+         Decision decision;
+         decision.job = now.job;
+         decision.job.unreachable = unreachable;
+         return decision;
+       }))
+      .IgnoreError();
 }
 
 asio::awaitable<bool> Reconciler::StillOpen(const JobView& view) {
@@ -158,6 +187,18 @@ asio::awaitable<bool> Reconciler::StillOpen(const JobView& view) {
 }
 
 asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from) {
+  const Accounts::Reader reader = context_.accounts().ReaderFor(account);
+  if (!reader.same_account) {
+    Pass none;
+    none.failed = true;
+    co_return none;
+  }
+  const std::vector<JobView> nobody_in_particular;
+  co_return co_await ReadList(reader.upstream, from, nobody_in_particular);
+}
+
+asio::awaitable<Pass> Reconciler::ReadList(Upstream& upstream, absl::Time from,
+                                           const std::vector<JobView>& open) {
   const ReconcileSettings& settings = context_.settings().reconcile;
   Pass pass;
   pass.read_time = context_.clock().Now();
@@ -165,13 +206,21 @@ asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from)
   query.model = kEditModel;
   query.limit = settings.page_limit;
   query.want_echo = true;
-  std::vector<UpstreamRecord> records;
+  int most_pages = settings.most_pages;
+  if (fat_ || context_.HasInlineJobs()) {
+    // An echo holds the whole video: one record at a time, and no more of it than needed.
+    query.limit = 1;
+    most_pages = settings.most_single_pages;
+    auto stop = std::make_shared<ListStop>();
+    stop->is_owned = [this](const std::string& id) { return owned_.Contains(id); };
+    for (const JobView& view : open) stop->payloads.push_back(PayloadFor(view.job.edit));
+    if (!open.empty()) query.stop = std::move(stop);
+  }
   std::set<std::string> seen;
-  absl::Time newest_allowed = absl::InfiniteFuture();
-  bool in_order = true;
+  ListOrder order;
   std::int64_t bytes = 0;
-  for (int page = 0; page < settings.most_pages && !pass.complete; ++page) {
-    ListResult answer = co_await context_.deps().upstream.List(query);
+  for (int page = 0; page < most_pages && !pass.complete; ++page) {
+    ListResult answer = co_await upstream.List(query);
     context_.LearnDate(answer.upstream_date);
     if (answer.failure != ReadFailure::kNone) {
       pass.failed = true;
@@ -181,38 +230,59 @@ asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from)
     }
     bytes += answer.body_bytes;
     const std::size_t count = answer.records.size();
-    for (UpstreamRecord& record : answer.records) {
-      if (IsSet(record.created_at)) {
-        in_order = in_order && record.created_at <= newest_allowed;
-        newest_allowed = record.created_at;
-      }
-      if (seen.insert(record.id).second) records.push_back(std::move(record));
+    // New records push older ones down: pages overlap rather than miss.
+    query.offset += static_cast<int>(count);
+    std::erase_if(answer.records,
+                  [&](const UpstreamRecord& record) { return !seen.insert(record.id).second; });
+    const bool is_judged = co_await JudgePage(upstream, std::move(answer.records), order, pass);
+    if (!is_judged) {
+      pass.failed = true;
+      break;
     }
-    pass.read_back_to = in_order ? newest_allowed : absl::InfiniteFuture();
     // A short page may be a lower limit of the upstream's: without `has_more` only an empty one
     // ends.
     const bool at_end = answer.has_more ? !*answer.has_more : count == 0;
+    pass.read_back_to = order.ReadBackTo();
     pass.complete = at_end || pass.Covers(from);
-    if (count == 0 || bytes > kMostPassBytes) break;
-    // New records push older ones down: pages overlap rather than miss.
-    query.offset += static_cast<int>(count);
+    if (!pass.complete && bytes > settings.most_bytes) {
+      context_.log().Warning("list_too_long", {{"bytes", bytes}});
+      break;
+    }
+    if (count == 0) break;
   }
-
-  std::vector<std::string> ids(seen.begin(), seen.end());
-  auto owned = co_await Offload(context_.deps().store_worker, [this, &account, &ids] {
-    return context_.deps().store.OwnedIds(account, ids);
-  });
-  if (!owned.ok()) {
-    pass.complete = false;
-    pass.read_back_to = absl::InfiniteFuture();
-    pass.failed = true;
-    co_return pass;
-  }
-  const std::set<std::string> owned_ids(owned->begin(), owned->end());
-  std::copy_if(std::make_move_iterator(records.begin()), std::make_move_iterator(records.end()),
-               std::back_inserter(pass.unowned),
-               [&](const UpstreamRecord& record) { return !owned_ids.contains(record.id); });
+  fat_ = bytes > settings.fat_record_bytes *
+                     static_cast<std::int64_t>(std::max<std::size_t>(seen.size(), 1));
   co_return pass;
+}
+
+asio::awaitable<bool> Reconciler::JudgePage(Upstream& upstream, std::vector<UpstreamRecord> page,
+                                            ListOrder& order, Pass& pass) {
+  std::vector<std::string> ids;
+  for (const UpstreamRecord& record : page) ids.push_back(record.id);
+  auto owned = co_await Offload(context_.deps().store_worker,
+                                [this, &ids] { return context_.deps().store.OwnedIds(ids); });
+  if (!owned.ok()) co_return false;
+  const absl::Duration offset = context_.upstream_time().offset.value_or(absl::ZeroDuration());
+  const absl::Duration doubt = context_.settings().reconcile.clock_doubt_unlearned;
+  for (UpstreamRecord& record : page) {
+    const auto owner = std::find_if(owned->begin(), owned->end(),
+                                    [&](const OwnedId& id) { return id.upstream_id == record.id; });
+    if (IsSet(record.created_at)) {
+      order.Add(record.created_at, record.created_at);
+    } else if (owner != owned->end() && IsSet(owner->accept_time)) {
+      // Made after its job, and before we learned of it; whatever is doubtful about clocks is
+      // added.
+      order.Add(owner->create_time + std::min(offset, absl::ZeroDuration()) - doubt,
+                owner->accept_time + std::max(offset, absl::ZeroDuration()) + doubt);
+    }
+    if (owner == owned->end()) {
+      pass.unowned.push_back(std::move(record));
+      continue;
+    }
+    owned_.Add(record.id);
+    co_await context_.accounts().OnOwnedRecord(upstream, owner->account, record.org_id);
+  }
+  co_return true;
 }
 
 asio::awaitable<void> Reconciler::Judge(JobView view, const Pass& pass,
@@ -265,7 +335,9 @@ asio::awaitable<void> Reconciler::JudgeRefusedInWords(const JobView& view, const
                                                       const Finding& finding) {
   bool named_is_gone = true;
   if (!refusal.upstream_id.empty()) {
-    GetResult named = co_await context_.deps().upstream.Get(refusal.upstream_id);
+    const Accounts::Reader reader = context_.accounts().ReaderFor(view.attempts.back().account);
+    if (!reader.same_account) co_return;
+    GetResult named = co_await reader.upstream.Get(refusal.upstream_id);
     if (named.failure == ReadFailure::kNone && named.record.id == refusal.upstream_id &&
         named.record.status != UpstreamStatus::kFailed) {
       co_await Adopt(view, std::move(named.record));
@@ -302,8 +374,13 @@ asio::awaitable<void> Reconciler::Adopt(const JobView& view, UpstreamRecord reco
     if (state != JobState::kUnconfirmed && state != JobState::kHeld) return std::nullopt;
     Decision decision;
     decision.job = current.job;
-    Accept(decision.job, attempt.account, record.id, record.status_word, record.outcome,
-           record.error, now);
+    // Its account may have been learned since the view was read.
+    const auto mine =
+        std::find_if(current.attempts.begin(), current.attempts.end(),
+                     [&](const Attempt& other) { return other.number == attempt.number; });
+    if (mine == current.attempts.end()) return std::nullopt;
+    Accept(decision.job, mine->account, record.id, record.status_word, record.outcome, record.error,
+           now);
     decision.bind_attempt = attempt.number;
     decision.not_before = attempt.seal_time;
     decision.not_after = now;
@@ -373,10 +450,11 @@ asio::awaitable<void> Reconciler::Hold(const JobView& view, std::vector<std::str
 void Reconciler::WarnOfStrangers(const Pass& pass, const std::vector<UnboundAttempt>& rivals) {
   const auto strangers =
       std::count_if(pass.unowned.begin(), pass.unowned.end(), [&](const UpstreamRecord& record) {
-        return std::none_of(rivals.begin(), rivals.end(), [&](const UnboundAttempt& rival) {
-          return Fits(record, rival.attempt, context_.upstream_time(),
-                      context_.settings().reconcile);
-        });
+        return !record.is_partial &&
+               std::none_of(rivals.begin(), rivals.end(), [&](const UnboundAttempt& rival) {
+                 return Fits(record, rival.attempt, context_.upstream_time(),
+                             context_.settings().reconcile);
+               });
       });
   if (strangers == 0) return;
   // One key belongs to one gateway: a stranger's equal edit could be taken for ours.

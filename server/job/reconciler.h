@@ -14,6 +14,8 @@
 #include "server/job/attempt_rules.h"
 #include "server/job/engine_context.h"
 #include "server/job/fit_rules.h"
+#include "server/job/list_order.h"
+#include "server/job/owned_id_cache.h"
 
 namespace lumaedit {
 
@@ -47,11 +49,20 @@ class Reconciler {
   absl::Duration NextDue(const Waiting& waiting, absl::Duration now) const;
   absl::Duration EarliestDue() const;
   boost::asio::awaitable<void> RunPass(std::vector<std::string> job_ids);
+  boost::asio::awaitable<void> RunPassOf(std::string account, std::vector<JobView> open);
   // False: the facts settled it, or the job is no longer in doubt.
   boost::asio::awaitable<bool> StillOpen(const JobView& view);
   // The window is over and the job is still UNCONFIRMED: HELD.
   boost::asio::awaitable<void> HoldWhenOver(const JobView& view, const Pass& pass,
                                             std::vector<std::string> candidates);
+  // Reads pages until the window that begins at `from` (upstream's time) was read whole, for the
+  // jobs in `open`.
+  boost::asio::awaitable<Pass> ReadList(Upstream& upstream, absl::Time from,
+                                        const std::vector<JobView>& open);
+  // A page was read: which of its records are owned tells about the key, and about their times.
+  boost::asio::awaitable<bool> JudgePage(Upstream& upstream, std::vector<UpstreamRecord> page,
+                                         ListOrder& order, Pass& pass);
+  boost::asio::awaitable<void> SetUnreachable(const JobView& view, bool unreachable);
   boost::asio::awaitable<void> Judge(JobView view, const Pass& pass,
                                      const std::vector<UnboundAttempt>& rivals);
   // Has it been long enough that a record which is not listed, or reads failed, may be believed?
@@ -64,6 +75,8 @@ class Reconciler {
   void WarnOfStrangers(const Pass& pass, const std::vector<UnboundAttempt>& rivals);
 
   EngineContext& context_;
+  OwnedIdCache owned_;
+  bool fat_ = false;  // the last pass met pages that are too fat to be read in full
   Signal wake_;
   std::unordered_map<std::string, Waiting> waiting_;
 };

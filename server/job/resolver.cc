@@ -42,13 +42,14 @@ asio::awaitable<absl::StatusOr<Job>> Resolver::Run(ResolveRequest request) {
   // Judged before the upstream is asked, which costs time and reads; and again where it is written.
   if (absl::Status may = CheckResolution(view->job, resolution); !may.ok()) co_return may;
   if (view->attempts.empty() ||
-      view->attempts.back().account != context_.deps().upstream.Account()) {
+      !context_.accounts().ReaderFor(view->attempts.back().account).same_account) {
     co_return OtherAccount();
   }
   auto owned = co_await OwnedOf(*view, resolution);
   if (!owned.ok()) co_return owned.status();
-  const bool is_owned =
-      std::find(owned->begin(), owned->end(), resolution.adopt_upstream_id) != owned->end();
+  const bool is_owned = std::any_of(owned->begin(), owned->end(), [&](const OwnedId& id) {
+    return id.upstream_id == resolution.adopt_upstream_id;
+  });
   if (!resolution.abandons() && is_owned) co_return IdOwned();
   const ResolveInput input{.now = context_.clock().Now(), .distrust_accepted = !owned->empty()};
 
@@ -81,7 +82,7 @@ asio::awaitable<absl::StatusOr<JobView>> Resolver::OwnView(const ResolveRequest&
                              });
 }
 
-asio::awaitable<absl::StatusOr<std::vector<std::string>>> Resolver::OwnedOf(
+asio::awaitable<absl::StatusOr<std::vector<OwnedId>>> Resolver::OwnedOf(
     const JobView& view, const Resolution& resolution) {
   std::vector<std::string> named;
   if (!resolution.abandons()) named.push_back(resolution.adopt_upstream_id);
@@ -90,15 +91,14 @@ asio::awaitable<absl::StatusOr<std::vector<std::string>>> Resolver::OwnedOf(
       if (fact.kind == FactKind::kAccepted) named.push_back(fact.upstream_id);
     }
   }
-  const std::string account = view.attempts.back().account;
-  co_return co_await Offload(context_.deps().store_worker, [this, &account, &named] {
-    return context_.deps().store.OwnedIds(account, named);
-  });
+  co_return co_await Offload(context_.deps().store_worker,
+                             [this, &named] { return context_.deps().store.OwnedIds(named); });
 }
 
 asio::awaitable<absl::StatusOr<Resolver::Read>> Resolver::ReadCandidate(std::string upstream_id,
                                                                         const Attempt& attempt) {
-  GetResult answer = co_await context_.deps().upstream.Get(upstream_id);
+  GetResult answer =
+      co_await context_.accounts().ReaderFor(attempt.account).upstream.Get(upstream_id);
   context_.LearnDate(answer.upstream_date);
   const bool by_id = answer.failure == ReadFailure::kNone && answer.record.id == upstream_id;
   if (answer.failure == ReadFailure::kKeyRefused) {

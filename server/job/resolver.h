@@ -36,7 +36,7 @@ class Resolver {
   // OK when the list shows nothing that fits.
   boost::asio::awaitable<absl::Status> CheckNothingFits(const JobView& view);
   // Of the id to be adopted and those that accepted facts name: what some job owns.
-  boost::asio::awaitable<absl::StatusOr<std::vector<std::string>>> OwnedOf(
+  boost::asio::awaitable<absl::StatusOr<std::vector<OwnedId>>> OwnedOf(
       const JobView& view, const Resolution& resolution);
   boost::asio::awaitable<absl::StatusOr<Job>> Write(const ResolveRequest& request,
                                                     EngineContext::OwnedDecide decide);

@@ -6,6 +6,8 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +46,9 @@ struct UpstreamRecord {
   // The echo, where it was asked for. `echo_is_empty`: {} or missing.
   UpstreamPayload echo;
   bool echo_is_empty = true;
+  // Its reading was stopped: a job owns it, or it differs from every payload that was looked for.
+  // Only what stood before is set.
+  bool is_partial = false;
 };
 
 // One POST whose last byte is withheld until the engine says so (protocol.md section 3).
@@ -63,6 +68,8 @@ class LastByteGate {
 
 struct PostRequest {
   std::string model;
+  // The Account() that the attempt stands under: under another key nothing is sent. Empty: any.
+  std::string account;
   UpstreamPayload payload;
   // Set when the payload carries source_data, which is streamed from the SourceStore.
   std::optional<StoredSource> source;
@@ -104,11 +111,20 @@ struct GetResult {
   std::string note;
 };
 
+// What is looked for in a list of fat records: reading stops, and the connection is closed, at an
+// id that is owned or at the first key of an echo that differs from every payload (protocol.md
+// section 4). The record so far is the page's last, partial.
+struct ListStop {
+  std::function<bool(const std::string& upstream_id)> is_owned;
+  std::vector<UpstreamPayload> payloads;
+};
+
 struct ListQuery {
   std::string model;
   int offset = 0;
   int limit = 10;
   bool want_echo = false;  // parse the echo of each record for comparison
+  std::shared_ptr<const ListStop> stop = nullptr;
 };
 
 struct ListResult {
@@ -124,11 +140,14 @@ struct ListResult {
   std::string note;
 };
 
+inline constexpr char kKeyNamePrefix[] = "key:";
+
 class Upstream {
  public:
   virtual ~Upstream() = default;
 
-  // The account that POSTs are made under: a hash of the key until the organisation is learned.
+  // A name for the key that is used now: kKeyNamePrefix and a hash of it. Which account it belongs
+  // to is learned from records (job/accounts.h).
   virtual std::string Account() const = 0;
 
   // Billed. Opens a fresh connection; asks `gate` before the last byte; reads the answer for up to

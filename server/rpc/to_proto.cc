@@ -1,5 +1,6 @@
 #include "server/rpc/to_proto.h"
 
+#include <algorithm>
 #include <string>
 
 #include "server/job/price_table.h"
@@ -142,7 +143,9 @@ v1::Job JobToProto(const JobSnapshot& snapshot) {
   set_time(job.accept_time, [&] { return out.mutable_accept_time(); });
   set_time(job.end_time, [&] { return out.mutable_end_time(); });
   set_time(job.cancel_request_time, [&] { return out.mutable_cancel_request_time(); });
-  set_time(job.next_attempt_time, [&] { return out.mutable_next_attempt_time(); });
+  // A pause of dispatch may put off what the job's own refusal asked for.
+  set_time(std::max(job.next_attempt_time, snapshot.live.next_attempt_time),
+           [&] { return out.mutable_next_attempt_time(); });
   set_time(snapshot.live.last_poll_time, [&] { return out.mutable_last_poll_time(); });
   set_time(snapshot.live.next_poll_time, [&] { return out.mutable_next_poll_time(); });
   set_time(job.late_outcome_time, [&] { return out.mutable_late_outcome_time(); });

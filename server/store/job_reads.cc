@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/store/account_rows.h"
 #include "server/store/job_rows.h"
 #include "server/store/status_macros.h"
 #include "server/store/value_json.h"
@@ -67,6 +68,19 @@ absl::StatusOr<JobPage> ReadPage(Statement& select, int limit) {
     }
     ASSIGN_OR_RETURN(Job job, ReadJob(select));
     page.jobs.push_back(std::move(job));
+  }
+}
+
+absl::StatusOr<std::vector<LiveJob>> ReadLive(Statement& select) {
+  std::vector<LiveJob> live;
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return live;
+    ASSIGN_OR_RETURN(Job job, ReadJob(select));
+    live.push_back({std::move(job.id), std::move(job.caller), job.state,
+                    std::move(job.upstream_account), std::move(job.upstream_id), job.create_time,
+                    job.state_time, job.accept_time, job.next_attempt_time,
+                    job.options.start_within});
   }
 }
 
@@ -191,18 +205,9 @@ absl::StatusOr<std::vector<LiveJob>> ReadLiveJobs(SqliteConnection& connection,
   // The condition on the state is that of the index jobs_live, word for word.
   static const std::string sql = absl::StrCat(
       "SELECT ", kJobColumns, " FROM jobs WHERE state < 7 AND id > ? ORDER BY id LIMIT ?");
-  std::vector<LiveJob> live;
   Statement select = connection.Prepare(sql);
   select.Bind(after_id).Bind(limit);
-  for (;;) {
-    ASSIGN_OR_RETURN(const bool row, select.Step());
-    if (!row) return live;
-    ASSIGN_OR_RETURN(Job job, ReadJob(select));
-    live.push_back({std::move(job.id), std::move(job.caller), job.state,
-                    std::move(job.upstream_account), std::move(job.upstream_id), job.create_time,
-                    job.state_time, job.accept_time, job.next_attempt_time,
-                    job.options.start_within});
-  }
+  return ReadLive(select);
 }
 
 absl::StatusOr<std::vector<UnboundAttempt>> ReadUnboundAttempts(SqliteConnection& connection,
@@ -216,8 +221,9 @@ absl::StatusOr<std::vector<UnboundAttempt>> ReadUnboundAttempts(SqliteConnection
       absl::StrCat(columns, "attempts.upstream_id = '' AND attempts.not_accepted = 0 UNION ALL ",
                    columns, "attempts.by_hand <> 0 AND attempts.upstream_id <> '' ORDER BY 1, 2");
   std::vector<UnboundAttempt> unbound;
+  ASSIGN_OR_RETURN(const std::string name, AccountOf(connection, account));
   Statement select = connection.Prepare(sql);
-  select.Bind(account);
+  select.Bind(name);
   for (;;) {
     ASSIGN_OR_RETURN(const bool row, select.Step());
     if (!row) return unbound;
@@ -231,17 +237,30 @@ absl::StatusOr<std::vector<UnboundAttempt>> ReadUnboundAttempts(SqliteConnection
   }
 }
 
-absl::StatusOr<std::vector<std::string>> ReadOwnedIds(
-    SqliteConnection& connection, const std::string& account,
-    const std::vector<std::string>& upstream_ids) {
-  std::vector<std::string> owned;
+absl::StatusOr<std::vector<OwnedId>> ReadOwnedIds(SqliteConnection& connection,
+                                                  const std::vector<std::string>& upstream_ids) {
+  std::vector<OwnedId> owned;
   for (const std::string& id : upstream_ids) {
     Statement select = connection.Prepare(
-        "SELECT 1 FROM jobs WHERE upstream_account = ? AND upstream_id = ? AND upstream_id <> ''");
-    ASSIGN_OR_RETURN(const bool row, select.Bind(account).Bind(id).Step());
-    if (row) owned.push_back(id);
+        "SELECT upstream_account, create_time, accept_time FROM jobs"
+        " WHERE upstream_id = ? AND upstream_id <> '' LIMIT 1");
+    ASSIGN_OR_RETURN(const bool row, select.Bind(id).Step());
+    if (row) owned.push_back({id, select.Text(0), select.Time(1), select.Time(2)});
   }
   return owned;
+}
+
+absl::StatusOr<std::vector<LiveJob>> ReadExpiredJobs(SqliteConnection& connection,
+                                                     absl::Time ended_after,
+                                                     const std::string& after_id, int limit) {
+  // The conditions on state and late_outcome_time are those of the index jobs_expired.
+  static const std::string sql =
+      absl::StrCat("SELECT ", kJobColumns,
+                   " FROM jobs WHERE state = 10 AND late_outcome_time IS NULL AND end_time >= ?"
+                   " AND id > ? ORDER BY id LIMIT ?");
+  Statement select = connection.Prepare(sql);
+  select.Bind(absl::ToUnixMicros(ended_after)).Bind(after_id).Bind(limit);
+  return ReadLive(select);
 }
 
 }  // namespace lumaedit

@@ -35,8 +35,11 @@ absl::StatusOr<std::vector<LiveJob>> ReadLiveJobs(SqliteConnection& connection,
 absl::StatusOr<std::vector<UnboundAttempt>> ReadUnboundAttempts(SqliteConnection& connection,
                                                                 const std::string& account);
 
-absl::StatusOr<std::vector<std::string>> ReadOwnedIds(SqliteConnection& connection,
-                                                      const std::string& account,
-                                                      const std::vector<std::string>& upstream_ids);
+absl::StatusOr<std::vector<OwnedId>> ReadOwnedIds(SqliteConnection& connection,
+                                                  const std::vector<std::string>& upstream_ids);
+
+absl::StatusOr<std::vector<LiveJob>> ReadExpiredJobs(SqliteConnection& connection,
+                                                     absl::Time ended_after,
+                                                     const std::string& after_id, int limit);
 
 }  // namespace lumaedit

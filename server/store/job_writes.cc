@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/job/state_rules.h"
+#include "server/store/account_rows.h"
 #include "server/store/job_rows.h"
 #include "server/store/lease_rows.h"
 #include "server/store/ledger.h"
@@ -231,6 +232,8 @@ absl::StatusOr<Change> SealAttempt(SqliteConnection& connection, const Lease& le
   }
   if (!IsSet(sealed.seal_time)) sealed.seal_time = now;
   sealed.upstream_id.clear();
+  // Its account may have been learned while the body was on its way.
+  ASSIGN_OR_RETURN(sealed.account, AccountOf(connection, attempt.account));
   if (absl::Status status = InsertAttemptRow(connection, before.caller, sealed); !status.ok()) {
     if (!absl::IsAlreadyExists(status)) return status;
     return absl::AlreadyExistsError("an equal payload of this account is on its way or in doubt");

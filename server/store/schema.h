@@ -160,6 +160,15 @@ ALTER TABLE jobs ADD COLUMN source_length INTEGER CHECK (source_length > 0);
 ALTER TABLE jobs ADD COLUMN duration_basis INTEGER NOT NULL DEFAULT 4
   CHECK (duration_basis BETWEEN 1 AND 4);
 )sql",
+    R"sql(
+CREATE TABLE account_names (
+  name TEXT NOT NULL PRIMARY KEY CHECK (name <> ''),
+  account TEXT NOT NULL CHECK (account <> '')
+) STRICT, WITHOUT ROWID;
+-- Also of accounts that are not learned yet: an id belongs to one job, whatever its account.
+CREATE INDEX jobs_by_upstream_id ON jobs (upstream_id) WHERE upstream_id <> '';
+CREATE INDEX jobs_expired ON jobs (id, end_time) WHERE state = 10 AND late_outcome_time IS NULL;
+)sql",
 };
 
 }  // namespace lumaedit

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/store/account_rows.h"
 #include "server/store/file_lock.h"
 #include "server/store/job_purge.h"
 #include "server/store/job_reads.h"
@@ -148,10 +149,30 @@ class SqliteJobStore final : public JobStore {
         [&](SqliteConnection& c) { return ReadUnboundAttempts(c, account); });
   }
 
-  absl::StatusOr<std::vector<std::string>> OwnedIds(
-      const std::string& account, const std::vector<std::string>& upstream_ids) override {
-    return Read<std::vector<std::string>>(
-        [&](SqliteConnection& c) { return ReadOwnedIds(c, account, upstream_ids); });
+  absl::StatusOr<std::vector<OwnedId>> OwnedIds(
+      const std::vector<std::string>& upstream_ids) override {
+    return Read<std::vector<OwnedId>>(
+        [&](SqliteConnection& c) { return ReadOwnedIds(c, upstream_ids); });
+  }
+
+  absl::StatusOr<bool> IsBlocked(const std::string& account,
+                                 const std::string& fingerprint) override {
+    return Read<bool>([&](SqliteConnection& c) { return ReadIsBlocked(c, account, fingerprint); });
+  }
+
+  absl::StatusOr<std::vector<LiveJob>> ExpiredJobs(absl::Time ended_after,
+                                                   const std::string& after_id,
+                                                   int limit) override {
+    return Read<std::vector<LiveJob>>(
+        [&](SqliteConnection& c) { return ReadExpiredJobs(c, ended_after, after_id, limit); });
+  }
+
+  absl::StatusOr<std::vector<AccountName>> AccountNames() override {
+    return Read<std::vector<AccountName>>([&](SqliteConnection& c) { return ReadAccountNames(c); });
+  }
+
+  absl::Status MoveAccount(const std::string& name, const std::string& account) override {
+    return WriteStatus([&](SqliteConnection& c) { return MoveAccountRows(c, name, account); });
   }
 
   absl::StatusOr<int> Purge(absl::Time ended_before, absl::Time requested_before,

@@ -37,11 +37,35 @@ bool IsDefault(std::string_view key, std::string_view text) {
   return (key == "resolution" && text == "720p") || (key == "pose_strength" && text == "None");
 }
 
+bool SameUnder(std::string_view key, UpstreamPayload& a, UpstreamPayload& b) {
+  if (const std::string* text = TextField(a, key)) return *text == *TextField(b, key);
+  if (const auto* number = NumberField(a, key)) return *number == *NumberField(b, key);
+  if (key == "source_data") return a.source_data_sha256 == b.source_data_sha256;
+  if (key == "edit_auto_controls") return a.edit_auto_controls == b.edit_auto_controls;
+  if (key == "face_enabled") return a.face_enabled == b.face_enabled;
+  if (key == "hdr") return a.hdr == b.hdr;
+  if (key == "exr_export") return a.exr_export == b.exr_export;
+  return true;
+}
+
 }  // namespace
+
+void EchoReader::LookFor(const std::vector<UpstreamPayload>& payloads) {
+  looks_ = true;
+  for (const UpstreamPayload& payload : payloads) looked_for_.push_back(&payload);
+}
+
+void EchoReader::Compare() {
+  std::erase_if(looked_for_, [this](const UpstreamPayload* wanted) {
+    UpstreamPayload copy = *wanted;
+    return !SameUnder(key_, payload_, copy);
+  });
+}
 
 void EchoReader::Foreign() {
   payload_.has_foreign_keys = true;
   empty_ = false;
+  looked_for_.clear();
 }
 
 void EchoReader::BeginObject() {
@@ -59,7 +83,12 @@ void EchoReader::BeginArray() {
 void EchoReader::EndArray() { --depth_; }
 
 void EchoReader::Key(std::string_view key) {
-  if (AtKey()) key_ = key;
+  if (!AtKey()) return;
+  key_ = key;
+  if (key != "source_data") return;
+  // No need to hash a video where none was sent.
+  std::erase_if(looked_for_,
+                [](const UpstreamPayload* wanted) { return wanted->source_data_sha256.empty(); });
 }
 
 void EchoReader::StringPart(std::string_view part) {
@@ -81,6 +110,7 @@ void EchoReader::EndString() {
     if (!has_source_data_) return;
     if (!base64_.Finish()) Foreign();
     payload_.source_data_sha256 = sha256_.FinishHex();
+    Compare();
     return;
   }
   std::string* field = AtKey() ? TextField(payload_, key_) : nullptr;
@@ -89,6 +119,7 @@ void EchoReader::EndString() {
   } else {
     empty_ = false;
     if (!IsDefault(key_, text_)) *field = text_;
+    Compare();
   }
   text_.clear();
   text_too_long_ = false;
@@ -99,6 +130,7 @@ void EchoReader::Number(double value) {
   if (field == nullptr) return Foreign();
   empty_ = false;
   *field = value;
+  Compare();
 }
 
 void EchoReader::Bool(bool value) {
@@ -115,6 +147,7 @@ void EchoReader::Bool(bool value) {
   } else {
     Foreign();
   }
+  Compare();
 }
 
 }  // namespace lumaedit

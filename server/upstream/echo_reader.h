@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/base/hash.h"
 #include "server/job/payload.h"
@@ -28,6 +29,11 @@ class EchoReader final : public JsonEvents {
   void Bool(bool value) override;
   void Null() override {}  // null is the same as absent
 
+  // From here on every value is compared with that of each of these, which outlive the reader.
+  void LookFor(const std::vector<UpstreamPayload>& payloads);
+  // Some value read so far is in none of the payloads that are looked for.
+  bool differs() const { return looks_ && looked_for_.empty(); }
+
   // {} or nothing but nulls.
   bool empty() const { return empty_; }
   const UpstreamPayload& payload() const { return payload_; }
@@ -38,6 +44,11 @@ class EchoReader final : public JsonEvents {
   void Foreign();
   bool IsSourceData() const { return AtKey() && key_ == "source_data"; }
 
+  // The value under key_ was read: what has another one there is out.
+  void Compare();
+
+  bool looks_ = false;
+  std::vector<const UpstreamPayload*> looked_for_;
   UpstreamPayload payload_;
   bool empty_ = true;
   int depth_ = 0;

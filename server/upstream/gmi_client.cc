@@ -115,6 +115,10 @@ std::string QueryText(std::string_view text) {
   return out;
 }
 
+std::string NameOf(const Secret& key) {
+  return absl::StrCat(kKeyNamePrefix, Sha256Hex(key.Reveal()).substr(0, 16));
+}
+
 Fact NotSent(std::string_view note) {
   Fact fact;
   fact.kind = FactKind::kNotAccepted;
@@ -126,9 +130,7 @@ Fact NotSent(std::string_view note) {
 
 GmiClient::GmiClient(Parts parts) : parts_(std::move(parts)) {}
 
-std::string GmiClient::Account() const {
-  return absl::StrCat("key:", Sha256Hex(parts_.key().Reveal()).substr(0, 16));
-}
+std::string GmiClient::Account() const { return NameOf(parts_.key()); }
 
 absl::Time GmiClient::DateOr(const HttpHead& head, absl::Time otherwise) const {
   const absl::Time date = ReadHttpDate(head.date);
@@ -138,6 +140,10 @@ absl::Time GmiClient::DateOr(const HttpHead& head, absl::Time otherwise) const {
 asio::awaitable<PostResult> GmiClient::Post(PostRequest request, LastByteGate& gate) {
   PostResult result;
   const Secret key = parts_.key();
+  if (!request.account.empty() && request.account != NameOf(key)) {
+    result.fact = NotSent("gate: the key was changed");
+    co_return result;
+  }
   PayloadFrame frame = WritePayload(request.model, request.payload);
   std::unique_ptr<SourceReader> source;
   if (frame.has_source) {
@@ -217,9 +223,11 @@ asio::awaitable<GetResult> GmiClient::Get(std::string upstream_id) {
 asio::awaitable<ListResult> GmiClient::List(ListQuery query) {
   ListResult result;
   const Secret key = parts_.key();
-  ListReader reader(key, query.want_echo, query.limit);
-  ReaderSink<ListReader> sink(reader,
-                              [&](const HttpHead&, std::int64_t) { return reader.is_full(); });
+  ListReader reader(key, query.want_echo, query.limit, query.stop);
+  ReaderSink<ListReader> sink(reader, [&](const HttpHead& head, std::int64_t size) {
+    const std::int64_t rest = head.content_length ? *head.content_length - size : size;
+    return reader.is_full() || (rest > parts_.long_rest_bytes && reader.rest_is_worthless());
+  });
   std::string target = absl::StrCat("/requests?limit=", query.limit, "&offset=", query.offset);
   if (!query.model.empty()) absl::StrAppend(&target, "&model_id=", QueryText(query.model));
   const HttpRead read = co_await parts_.transport->Get(std::move(target), key, sink);
@@ -227,6 +235,8 @@ asio::awaitable<ListResult> GmiClient::List(ListQuery query) {
   result.upstream_date = ReadHttpDate(read.head.date);
   result.body_bytes = read.body_bytes;
   if (!Judge(read, sink, reader, key, DateOr(read.head, now), result)) co_return result;
+  const bool ended_early = read.was_enough && !reader.is_full();
+  if (ended_early) reader.EndEarly();
   if (reader.is_full()) {
     // The upstream sent more than was asked for; the next page begins where the limit stands.
     if (absl::Status status = reader.Finish(); !status.ok()) {
@@ -234,7 +244,8 @@ asio::awaitable<ListResult> GmiClient::List(ListQuery query) {
       result.note = std::string(status.message());
       co_return result;
     }
-    result.has_more = true;
+    // What stood after the record that was not read on is not known.
+    if (!ended_early) result.has_more = true;
   } else {
     result.has_more = reader.has_more();
   }

@@ -48,8 +48,10 @@ bool IsPlainName(std::string_view text) {
 
 }  // namespace
 
-RecordBuilder::RecordBuilder(Secret key, bool want_echo)
-    : key_(std::move(key)), want_echo_(want_echo) {}
+RecordBuilder::RecordBuilder(Secret key, bool want_echo, std::shared_ptr<const ListStop> stop)
+    : key_(std::move(key)), want_echo_(want_echo), stop_(std::move(stop)) {
+  if (stop_) echo_.LookFor(stop_->payloads);
+}
 
 RecordBuilder::Slot RecordBuilder::OutcomeSlot() const {
   static constexpr NamedSlot kOutcomeKeys[] = {
@@ -165,6 +167,7 @@ void RecordBuilder::EndString() {
   } else if (slot != kIgnored) {
     texts_[slot] = text_;
   }
+  if (slot == kId && stop_) is_owned_ = stop_->is_owned(texts_[kId]);
   text_.clear();
   text_slot_.reset();
   ValueEnded();

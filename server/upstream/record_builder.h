@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,8 @@ namespace lumaedit {
 class RecordBuilder final : public JsonEvents {
  public:
   // `key` is taken out of every text.
-  RecordBuilder(Secret key, bool want_echo);
+  // With a `stop` it is known when the rest is worthless.
+  RecordBuilder(Secret key, bool want_echo, std::shared_ptr<const ListStop> stop = nullptr);
 
   void BeginObject() override;
   void EndObject() override;
@@ -41,6 +43,9 @@ class RecordBuilder final : public JsonEvents {
   UpstreamStatus status() const;
   // Neither an id nor a status: this is some other JSON.
   bool looks_like_a_record() const { return has_id_ || has_status_; }
+
+  // By `stop`: a job owns it, or it differs from every payload that is looked for.
+  bool rest_is_worthless() const { return stop_ && has_id_ && (is_owned_ || echo_.differs()); }
 
   UpstreamRecord Build() const;
 
@@ -88,6 +93,8 @@ class RecordBuilder final : public JsonEvents {
 
   const Secret key_;
   const bool want_echo_;
+  const std::shared_ptr<const ListStop> stop_;
+  bool is_owned_ = false;
   bool begun_ = false;
   std::vector<Level> path_;  // at most as deep as JsonStream allows
   std::array<std::string, kSlotCount> texts_;

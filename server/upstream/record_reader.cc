@@ -23,10 +23,11 @@ bool RecordReader::rest_is_worthless() const {
   return builder_.has_status() && !IsFinal(builder_.status());
 }
 
-ListReader::ListReader(Secret key, bool want_echo, int limit)
+ListReader::ListReader(Secret key, bool want_echo, int limit, std::shared_ptr<const ListStop> stop)
     : secret_(std::move(key)),
       want_echo_(want_echo),
       limit_(static_cast<std::size_t>(std::max(limit, 0))),
+      stop_(std::move(stop)),
       stream_(*this) {}
 
 absl::Status ListReader::Write(std::string_view bytes) {
@@ -51,6 +52,16 @@ void ListReader::RecordEnded() {
   records_.push_back(std::move(record));
 }
 
+void ListReader::EndEarly() {
+  UpstreamRecord partial;
+  partial.id = record_->Build().id;
+  partial.is_partial = true;
+  record_.reset();
+  odd_entry_ = odd_entry_ || partial.id.empty();
+  records_.push_back(std::move(partial));
+  full_ = true;
+}
+
 void ListReader::Other() { odd_entry_ = odd_entry_ || InRequests(); }
 
 void ListReader::BeginObject() {
@@ -59,7 +70,7 @@ void ListReader::BeginObject() {
   if (InRequests()) {
     full_ = records_.size() >= limit_;
     if (full_) return;
-    record_.emplace(secret_, want_echo_);
+    record_.emplace(secret_, want_echo_, stop_);
     return record_->BeginObject();
   }
   if (depth_ == 0) root_is_object_ = true;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -38,13 +39,18 @@ class RecordReader {
 
 class ListReader final : private JsonEvents {
  public:
-  ListReader(Secret key, bool want_echo, int limit);
+  ListReader(Secret key, bool want_echo, int limit, std::shared_ptr<const ListStop> stop = nullptr);
 
   absl::Status Write(std::string_view bytes);
   absl::Status Finish();
 
   // More records came than were asked for; the rest is not looked at.
   bool is_full() const { return full_; }
+
+  // The record that is being read is of no use, by `stop`: the reading may end here, with
+  // EndEarly(), which adds it as a partial one.
+  bool rest_is_worthless() const { return record_ && record_->rest_is_worthless(); }
+  void EndEarly();
 
   std::vector<UpstreamRecord> TakeRecords() { return std::move(records_); }
   std::optional<bool> has_more() const { return has_more_; }
@@ -70,6 +76,7 @@ class ListReader final : private JsonEvents {
   const Secret secret_;
   const bool want_echo_;
   const std::size_t limit_;
+  const std::shared_ptr<const ListStop> stop_;
   JsonStream stream_;
   int depth_ = 0;
   bool root_is_object_ = false;

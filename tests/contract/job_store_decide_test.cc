@@ -248,7 +248,10 @@ TEST_P(JobStoreSuite, AnUpstreamIdHasOneOwnerPerAccount) {
                 j.upstream_account = "account-2";
                 j.upstream_id = "up-1";
               }).ok());
-  EXPECT_THAT(*store().OwnedIds(kAccount, {"up-0", "up-1", ""}), ElementsAre("up-1"));
+  const auto owned = store().OwnedIds({"up-0", "up-1", ""});
+  ASSERT_TRUE(owned.ok()) << owned.status();
+  ASSERT_THAT(*owned, SizeIs(1));
+  EXPECT_EQ(owned->front().upstream_id, "up-1");
 }
 
 TEST_P(JobStoreSuite, ChargesMoveBetweenCountersInTheWindowOfTheReservation) {

@@ -38,6 +38,7 @@ void FakeUpstream::ScriptFor(const std::string& prompt, PostScript script) {
 
 std::string FakeUpstream::AddRecord(FakeRecord record) {
   if (record.id.empty()) record.id = NewId();
+  if (record.account.empty()) record.account = account;
   if (record.created_at == absl::Time()) record.created_at = UpstreamNow();
   records_.push_back(std::move(record));
   return records_.back().id;
@@ -55,6 +56,7 @@ void FakeUpstream::KeepLedger(LedgerFile file) {
     record.id = entry.id;
     record.payload = entry.payload;
     record.created_at = entry.time;
+    record.account = account;
     records_.push_back(std::move(record));
     accepted_.push_back(std::move(entry));
     ++ids_;
@@ -171,6 +173,7 @@ PostResult FakeUpstream::AnswerTo(const PostScript& script, const std::string& a
       fact.kind = FactKind::kNotAccepted;
       fact.http_status = 429;
       fact.retry_after = script.retry_after;
+      result.rate_limit = script.rate_limit;
       break;
     case PostScript::Kind::kCapacity:
       fact.kind = FactKind::kRefusedInWords;
@@ -207,7 +210,7 @@ asio::awaitable<GetResult> FakeUpstream::Get(std::string upstream_id) {
     if (auto answer = on_get(upstream_id)) co_return *std::move(answer);
   }
   const FakeRecord* record = Find(upstream_id);
-  if (record == nullptr || !record->found_by_id) {
+  if (record == nullptr || !record->found_by_id || !IsSeen(*record)) {
     result.failure = ReadFailure::kNotFound;
     result.http_status = 404;
     co_return result;
@@ -219,6 +222,7 @@ asio::awaitable<GetResult> FakeUpstream::Get(std::string upstream_id) {
 
 asio::awaitable<ListResult> FakeUpstream::List(ListQuery query) {
   list_times_.push_back(clock_.Uptime());
+  list_queries_.push_back(query);
   co_await Sleep(list_takes);
   ListResult result;
   result.http_status = 200;
@@ -229,7 +233,8 @@ asio::awaitable<ListResult> FakeUpstream::List(ListQuery query) {
   std::vector<const FakeRecord*> shown;
   for (auto it = records_.rbegin(); it != records_.rend(); ++it) {
     const bool is_asked_for = query.model.empty() || query.model == it->model;
-    if (it->listed && is_asked_for && UpstreamNow() >= it->created_at + it->shows_after) {
+    if (it->listed && is_asked_for && IsSeen(*it) &&
+        UpstreamNow() >= it->created_at + it->shows_after) {
       shown.push_back(&*it);
     }
   }
@@ -247,13 +252,32 @@ asio::awaitable<ListResult> FakeUpstream::List(ListQuery query) {
     }
   }
   if (says_has_more) result.has_more = end < shown.size();
+  if (query.stop) StopEarly(*query.stop, result);
   co_return result;
+}
+
+// As the reader of the real one does: what comes after the id or the echo is not seen.
+void FakeUpstream::StopEarly(const ListStop& stop, ListResult& result) {
+  for (std::size_t i = 0; i < result.records.size(); ++i) {
+    UpstreamRecord& record = result.records[i];
+    const bool differs =
+        !record.echo_is_empty &&
+        std::find(stop.payloads.begin(), stop.payloads.end(), record.echo) == stop.payloads.end();
+    if (!stop.is_owned(record.id) && !differs) continue;
+    UpstreamRecord partial;
+    partial.id = record.id;
+    partial.is_partial = true;
+    record = std::move(partial);
+    result.records.resize(i + 1);
+    result.has_more.reset();
+    return;
+  }
 }
 
 UpstreamRecord FakeUpstream::View(const FakeRecord& record) const {
   UpstreamRecord view;
   view.id = record.id;
-  view.org_id = account;
+  view.org_id = record.account;
   view.model = record.model;
   if (!record.without_time) view.created_at = WholeSecond(record.created_at);
   view.updated_at = view.created_at;

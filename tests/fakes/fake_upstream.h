@@ -42,6 +42,7 @@ struct FakeRecord {
   bool listed = true;
   bool found_by_id = true;
   absl::Duration shows_after = absl::ZeroDuration();  // in the list, from its creation
+  std::string account;                                // under which it was made; set by AddRecord
 };
 
 // What happens to one POST. The defaults: accepted, answered at once.
@@ -66,6 +67,7 @@ struct PostScript {
   absl::Duration answer_after = absl::ZeroDuration();  // after it
   int http_status = 0;
   absl::Duration retry_after = absl::ZeroDuration();  // kRateLimited
+  std::optional<RateLimit> rate_limit = std::nullopt;  // kRateLimited: what it tells
   bool names_id = false;                              // kCapacity: the answer names its record
   std::optional<FakeRecord> leaves;                   // kCapacity: the record it leaves behind
   std::string answer_id;                              // kAccept: another id than the record's
@@ -85,6 +87,11 @@ class FakeUpstream final : public Upstream {
 
   PostScript usual;
   std::string account = "account-1";
+  // The name of the key; empty: that of the account, as where it is learned already. Records name
+  // the account as their organisation.
+  std::string key;
+  // Set: whose records these are, so that another account's key sees none of them.
+  bool isolates_accounts = false;
   absl::Duration skew = absl::ZeroDuration();
   bool sends_date = true;
   absl::Duration get_takes = absl::ZeroDuration();
@@ -112,13 +119,14 @@ class FakeUpstream final : public Upstream {
   const std::vector<Post>& posts() const { return posts_; }
   const std::vector<absl::Duration>& get_times() const { return get_times_; }
   const std::vector<absl::Duration>& list_times() const { return list_times_; }
+  const std::vector<ListQuery>& list_queries() const { return list_queries_; }
   int gets() const { return static_cast<int>(get_times_.size()); }
   int lists() const { return static_cast<int>(list_times_.size()); }
   int posts_in_flight() const { return in_flight_; }
   int most_posts_in_flight() const { return most_in_flight_; }
 
   // --- Upstream ---------------------------------------------------------------------------------
-  std::string Account() const override { return account; }
+  std::string Account() const override { return key.empty() ? account : key; }
   boost::asio::awaitable<PostResult> Post(PostRequest request, LastByteGate& gate) override;
   boost::asio::awaitable<GetResult> Get(std::string upstream_id) override;
   boost::asio::awaitable<ListResult> List(ListQuery query) override;
@@ -126,8 +134,12 @@ class FakeUpstream final : public Upstream {
  private:
   PostScript TakeScript(const std::string& prompt);
   void GiveBack(PostScript script, const std::string& prompt);
+  bool IsSeen(const FakeRecord& record) const {
+    return !isolates_accounts || record.account == account;
+  }
   std::string Accept(const PostScript& script, const UpstreamPayload& payload);
   PostResult AnswerTo(const PostScript& script, const std::string& accepted_id);
+  static void StopEarly(const ListStop& stop, ListResult& result);
   UpstreamRecord View(const FakeRecord& record) const;
   boost::asio::awaitable<void> Sleep(absl::Duration time);
   absl::Time UpstreamNow() const { return clock_.Now() + skew; }
@@ -144,6 +156,7 @@ class FakeUpstream final : public Upstream {
   std::vector<struct Post> posts_;
   std::vector<absl::Duration> get_times_;
   std::vector<absl::Duration> list_times_;
+  std::vector<ListQuery> list_queries_;
   int ids_ = 0;
   int in_flight_ = 0;
   int most_in_flight_ = 0;

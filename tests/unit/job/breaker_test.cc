@@ -68,12 +68,26 @@ TEST_F(BreakerTest, EveryoneRefusedPausesLonger) {
   EXPECT_EQ(Pause(), absl::Minutes(1));
 }
 
-TEST_F(BreakerTest, AHoldIsNeverShortened) {
-  breaker_.HoldUntil(now_ + absl::Seconds(60));
-  breaker_.HoldUntil(now_ + absl::Seconds(10));
-  EXPECT_EQ(Pause(), absl::Seconds(60));
-  breaker_.OnClear();
-  EXPECT_EQ(Pause(), absl::Seconds(60));
+// A changed key ends the pause of a refused one, not that of an outage.
+TEST_F(BreakerTest, ANewKeyLeavesDoubtsAsTheyAre) {
+  for (int i = 0; i < 3; ++i) breaker_.OnUnclear(now_);
+  breaker_.OnEveryoneRefused(now_);
+  EXPECT_TRUE(breaker_.IsRefused(now_));
+  EXPECT_EQ(Pause(), absl::Minutes(1));
+  breaker_.ForgetRefusal();
+  EXPECT_FALSE(breaker_.IsRefused(now_));
+  EXPECT_EQ(Pause(), absl::Seconds(30));
+  EXPECT_EQ(breaker_.Limit(8), 1);
+}
+
+// The two kinds of pause double each by itself.
+TEST_F(BreakerTest, PausesOfOneKindDoNotLengthenThoseOfTheOther) {
+  for (int i = 0; i < 6; ++i) {
+    breaker_.OnUnclear(now_);
+    if (i >= 2) PassPause();
+  }
+  breaker_.OnEveryoneRefused(now_);
+  EXPECT_EQ(Pause(), absl::Minutes(1));
 }
 
 }  // namespace

@@ -105,10 +105,15 @@ class TransitionsOnly final : public JobStore {
   absl::StatusOr<std::vector<UnboundAttempt>> UnboundAttempts(const std::string&) override {
     return Not();
   }
-  absl::StatusOr<std::vector<std::string>> OwnedIds(const std::string&,
-                                                    const std::vector<std::string>&) override {
+  absl::StatusOr<std::vector<OwnedId>> OwnedIds(const std::vector<std::string>&) override {
     return Not();
   }
+  absl::StatusOr<bool> IsBlocked(const std::string&, const std::string&) override { return Not(); }
+  absl::StatusOr<std::vector<LiveJob>> ExpiredJobs(absl::Time, const std::string&, int) override {
+    return Not();
+  }
+  absl::StatusOr<std::vector<AccountName>> AccountNames() override { return Not(); }
+  absl::Status MoveAccount(const std::string&, const std::string&) override { return Not(); }
   absl::StatusOr<int> Purge(absl::Time, absl::Time, int) override { return Not(); }
   absl::Status PutSetting(const std::string&, const std::string&) override { return Not(); }
 

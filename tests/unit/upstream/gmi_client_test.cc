@@ -276,6 +276,55 @@ TEST_F(GmiClientTest, ListStopsAtItsLimit) {
   EXPECT_EQ(result.has_more, true);
 }
 
+TEST_F(GmiClientTest, ListStopsAtWhatIsOwnedOrDiffers) {
+  const std::string video(4 << 20, 'A');
+  const auto stop = std::make_shared<ListStop>();
+  stop->is_owned = [](const std::string& id) { return id == "owned"; };
+  stop->payloads.emplace_back().prompt = "ours";
+  stop->payloads.emplace_back().prompt = "ours too";
+  stop->payloads.back().source_data_sha256 = std::string(64, '0');
+  const auto read = [&](const std::string& id, const std::string& payload) {
+    Answer(200, R"({"requests":[{"request_id":")" + id + R"(","status":"queued","payload":{)" +
+                    payload + R"(,"source_data":")" + video +
+                    R"("},"created_at":1790000000}],"has_more":true})");
+    ListQuery query{.model = "m", .offset = 0, .limit = 1, .want_echo = true};
+    query.stop = stop;
+    const ListResult result = Await(client_->List(query));
+    EXPECT_EQ(result.failure, ReadFailure::kNone) << result.note;
+    EXPECT_EQ(result.records.size(), 1U);
+    return result;
+  };
+  for (const auto& [id, payload] :
+       {std::pair{"owned", R"("prompt":"ours too")"}, std::pair{"b", R"("prompt":"another")"},
+        std::pair{"c", R"("prompt":"ours")"}, std::pair{"d", R"("prompt":"ours too","hdr":true)"},
+        std::pair{"e", R"("prompt":"ours too","size":[1])"}}) {
+    const ListResult result = read(id, payload);
+    EXPECT_TRUE(result.records[0].is_partial) << id;
+    EXPECT_EQ(result.records[0].id, id);
+    EXPECT_FALSE(result.has_more.has_value());
+    EXPECT_LT(result.body_bytes, 200'000) << id;  // of 4 MB
+  }
+  // What may be ours is read to its end.
+  const ListResult whole = read("f", R"("prompt":"ours too","resolution":"720p")");
+  EXPECT_FALSE(whole.records[0].is_partial);
+  EXPECT_EQ(whole.records[0].echo.prompt, "ours too");
+  EXPECT_TRUE(IsSet(whole.records[0].created_at));
+  EXPECT_EQ(whole.has_more, true);
+}
+
+TEST_F(GmiClientTest, NothingIsSentUnderAnotherKeyThanTheAttempts) {
+  Answer(200, R"({"request_id":"a","status":"queued"})");
+  PostRequest request;
+  request.model = kEditModel;
+  request.account = "key:0000000000000000";
+  request.payload.prompt = "p";
+  OpenGate gate;
+  const PostResult result = Await(client_->Post(request, gate));
+  EXPECT_FALSE(result.last_byte_given);
+  EXPECT_EQ(result.fact.kind, FactKind::kNotAccepted);
+  EXPECT_TRUE(wire_->asked.empty());
+}
+
 TEST_F(GmiClientTest, PostStreamsTheSource) {
   for (int i = 0; i < 200000; ++i) sources_.bytes.push_back(static_cast<char>(i * 7));
   Answer(200, R"({"request_id":"a","status":"queued"})");
