@@ -66,12 +66,12 @@ struct PostScript {
   absl::Duration upload = absl::ZeroDuration();        // before the last byte
   absl::Duration answer_after = absl::ZeroDuration();  // after it
   int http_status = 0;
-  absl::Duration retry_after = absl::ZeroDuration();  // kRateLimited
+  absl::Duration retry_after = absl::ZeroDuration();   // kRateLimited
   std::optional<RateLimit> rate_limit = std::nullopt;  // kRateLimited: what it tells
-  bool names_id = false;                              // kCapacity: the answer names its record
-  std::optional<FakeRecord> leaves;                   // kCapacity: the record it leaves behind
-  std::string answer_id;                              // kAccept: another id than the record's
-  FakeRecord record;                                  // how the accepted record behaves
+  bool names_id = false;                               // kCapacity: the answer names its record
+  std::optional<FakeRecord> leaves;                    // kCapacity: the record it leaves behind
+  std::string answer_id;                               // kAccept: another id than the record's
+  FakeRecord record;                                   // how the accepted record behaves
 };
 
 class FakeUpstream final : public Upstream {

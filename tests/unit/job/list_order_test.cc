@@ -10,37 +10,34 @@ namespace {
 absl::Time At(int seconds) { return absl::FromUnixSeconds(1'800'000'000 + seconds); }
 void AddExact(ListOrder& order, int seconds) { order.Add(At(seconds), At(seconds)); }
 
-TEST(ListOrder, NewestFirstIsPastWhatIsOlder) {
+TEST(ListOrder, NewestFirstIsReadBackToTheOldest) {
   ListOrder order;
   AddExact(order, 100);
   AddExact(order, 100);
   AddExact(order, 50);
-  EXPECT_TRUE(order.IsPast(At(60)));
-  EXPECT_TRUE(order.IsPast(At(51)));
-  // A record of 50.9 s reads 50.
-  EXPECT_FALSE(order.IsPast(At(50)));
+  EXPECT_EQ(order.ReadBackTo(), At(50));
 }
 
-TEST(ListOrder, OldestFirstIsNeverPast) {
+TEST(ListOrder, OldestFirstIsReadBackToNothing) {
   ListOrder order;
   AddExact(order, 10);
-  EXPECT_FALSE(order.IsPast(At(60)));
+  EXPECT_EQ(order.ReadBackTo(), absl::InfiniteFuture());
   AddExact(order, 10);
-  EXPECT_FALSE(order.IsPast(At(60)));
+  EXPECT_EQ(order.ReadBackTo(), absl::InfiniteFuture());
   AddExact(order, 20);
   AddExact(order, 5);
-  EXPECT_FALSE(order.IsPast(At(60)));
+  EXPECT_EQ(order.ReadBackTo(), absl::InfiniteFuture());
 }
 
 TEST(ListOrder, DoubtfulTimesProveOnlyWhatTheySurelySay) {
   ListOrder order;
   order.Add(At(90), At(110));
   order.Add(At(95), At(115));  // may be older or newer
-  EXPECT_FALSE(order.IsPast(At(200)));
+  EXPECT_EQ(order.ReadBackTo(), absl::InfiniteFuture());
   order.Add(At(60), At(80));  // surely older
-  EXPECT_TRUE(order.IsPast(At(81)));
+  EXPECT_EQ(order.ReadBackTo(), At(80));
   order.Add(At(85), At(99));  // surely newer than the one before
-  EXPECT_FALSE(order.IsPast(At(200)));
+  EXPECT_EQ(order.ReadBackTo(), absl::InfiniteFuture());
 }
 
 TEST(OwnedIdCache, ForgetsTheOldest) {
