@@ -147,7 +147,10 @@ JobSnapshot FullJob() {
   job.cancel_request_time = absl::FromUnixSeconds(4);
   job.next_attempt_time = absl::FromUnixSeconds(5);
   job.late_outcome_time = absl::FromUnixSeconds(6);
-  snapshot.live = {absl::FromUnixSeconds(7), absl::FromUnixSeconds(8), 12, true};
+  snapshot.live.last_poll_time = absl::FromUnixSeconds(7);
+  snapshot.live.next_poll_time = absl::FromUnixSeconds(8);
+  snapshot.live.jobs_ahead = 12;
+  snapshot.live.stalled = true;
   return snapshot;
 }
 
