@@ -95,8 +95,9 @@ TEST_P(JobStoreSuite, TwoEqualPayloadsInDoubtDoNotStopAMove) {
 TEST_P(JobStoreSuite, NamesOfANameMoveOnWithIt) {
   ASSERT_TRUE(store().MoveAccount("key:1", "key:2").ok());
   ASSERT_TRUE(store().MoveAccount("key:2", kAccount).ok());
-  for (const AccountName& name : *store().AccountNames()) EXPECT_EQ(name.account, kAccount);
-  EXPECT_THAT(*store().AccountNames(), SizeIs(2));
+  const auto names = *store().AccountNames();
+  for (const AccountName& name : names) EXPECT_EQ(name.account, kAccount);
+  EXPECT_THAT(names, SizeIs(2));
 }
 
 TEST_P(JobStoreSuite, AnOwnedIdTellsWhenItsRecordWasMade) {
