@@ -145,6 +145,9 @@ void CheckTogether(Config& config, Errors& errors) {
   if (engine.dispatch.pause_first > engine.dispatch.pause_most) {
     errors.Add("pause-first", "must not be longer than --pause-most");
   }
+  if (engine.dispatch.unclear_pause_first > engine.dispatch.unclear_pause_most) {
+    errors.Add("doubt-pause-first", "must not be longer than --doubt-pause-most");
+  }
   if (engine.poll.first > engine.poll.most) {
     errors.Add("poll-first", "must not be longer than --poll-most");
   }
@@ -248,6 +251,10 @@ SettingList SettingsOf(Config& config) {
                 "Pause of dispatch after an answer that perhaps refuses everybody");
   list.Duration("pause-most", &dispatch.pause_most, absl::Milliseconds(100), absl::Hours(1),
                 "What that pause doubles to");
+  list.Duration("doubt-pause-first", &dispatch.unclear_pause_first, absl::Milliseconds(100),
+                absl::Hours(1), "Pause of dispatch after three answers in a row that left a doubt");
+  list.Duration("doubt-pause-most", &dispatch.unclear_pause_most, absl::Milliseconds(100),
+                absl::Hours(1), "What that pause doubles to");
   list.Number("poll-rate", &poll.requests_per_second, 0.1, 1000,
               "Most reads of the upstream a second, over all jobs");
   list.Duration("poll-first", &poll.first, absl::Milliseconds(50), absl::Minutes(10),

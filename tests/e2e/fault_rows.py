@@ -7,6 +7,7 @@ from fault_table import (Group, Row, everybody, expires, fails, held, lost, post
                          succeeds)
 
 SHORT = ("--confirm-window", "4s", "--pause-first", "100ms", "--pause-most", "100ms",
+         "--doubt-pause-first", "100ms", "--doubt-pause-most", "100ms",
          "--output-wait", "1s", "--poll-rate", "200")
 PATIENT = (*SHORT, "--confirm-window", "40s")
 UNCONFIRMED = ("UNCONFIRMED",)
@@ -125,28 +126,30 @@ WORDS_HOLD = Group("words held", flags=(*SHORT, "--on-capacity-refusal", "hold",
 ])
 
 # Waits that hold up everybody.
+# The pace that a 429 tells is learned by the gateway, which all rows of a group share.
+TOLD = {"limit": 10, "interval_seconds": 1}
 WAITS = Group("waits", flags=SHORT, rows=[
-    succeeds(1, "429 body", post("rate_limit_429", variant="body", retry_after_ms=1500), attempts=2,
+    succeeds(1, "429 body", post("rate_limit_429", **TOLD, variant="body", retry_after_ms=1500), attempts=2,
              least_wait=1.5),
-    succeeds(1, "429 seconds", post("rate_limit_429", variant="header_seconds", retry_after_ms=1500),
+    succeeds(1, "429 seconds", post("rate_limit_429", **TOLD, variant="header_seconds", retry_after_ms=1500),
              attempts=2, least_wait=2),
-    succeeds(1, "429 date", post("rate_limit_429", variant="header_date", retry_after_ms=1500), attempts=2,
+    succeeds(1, "429 date", post("rate_limit_429", **TOLD, variant="header_date", retry_after_ms=1500), attempts=2,
              least_wait=1),
-    succeeds(1, "429 conflict", post("rate_limit_429", variant="conflict", retry_after="3"), attempts=2,
+    succeeds(1, "429 conflict", post("rate_limit_429", **TOLD, variant="conflict", retry_after="3"), attempts=2,
              least_wait=3),
-    succeeds(1, "429 none", post("rate_limit_429", variant="none"), attempts=2, least_wait=0.5),
-    succeeds(1, "429 negative", post("rate_limit_429", variant="negative"), attempts=2, least_wait=0.5),
+    succeeds(1, "429 none", post("rate_limit_429", **TOLD, variant="none"), attempts=2, least_wait=0.5),
+    succeeds(1, "429 negative", post("rate_limit_429", **TOLD, variant="negative"), attempts=2, least_wait=0.5),
     # Assumption A2 broken: what was recognised as a refusal was taken, and is sent again.
-    succeeds(0, "A2: a 429 that takes it", post("rate_limit_429", creates_record=True), attempts=2,
+    succeeds(0, "A2: a 429 that takes it", post("rate_limit_429", **TOLD, creates_record=True), attempts=2,
              accepted=2),
 ])
 ABSURD = Group("absurd wait", flags=SHORT, rows=[
-    refused(1, "429 absurd", post("rate_limit_429", variant="absurd"), reason="START_WITHIN_EXCEEDED",
+    refused(1, "429 absurd", post("rate_limit_429", **TOLD, variant="absurd"), reason="START_WITHIN_EXCEEDED",
             submit=("--start-within", "3s"), during="waits_two_minutes"),
 ])
 LIMITER = Group("limiter", flags=SHORT, rows=[
     succeeds(2, f"limiter {n}", everybody({"fault": "limiter", "on": "post", "always": True,
-                                           "args": {"limit": 2, "interval_seconds": 60}})
+                                           "args": {"limit": 2, "interval_seconds": 2}})
              if n == 0 else None, attempts=None) for n in range(5)])
 
 SLOW = Group("slow", flags=(*SHORT, "--answer-wait", "1s"), rows=[

@@ -4,7 +4,7 @@
 UNCLEAR = {"lost", "server_error", "accepted_then_lost", "bad_json", "slow", "backend_error", "capacity_503"}
 
 POST = [
-    ("rate_limit_429", 0.03, {"retry_after_ms": 200}),
+    ("rate_limit_429", 0.03, {"retry_after_ms": 200, "limit": 20, "interval_seconds": 1}),
     ("capacity_503", 0.02, {}),
     ("capacity_503", 0.01, {"lookup": "404"}),
     ("capacity_503", 0.01, {"lookup": "failed"}),
@@ -36,7 +36,7 @@ POST = [
 READ = [
     ("lost", 0.03, {}),
     ("server_error", 0.03, {"status": 504, "body": "empty"}),
-    ("rate_limit_429", 0.02, {"retry_after_ms": 200}),
+    ("rate_limit_429", 0.02, {"retry_after_ms": 200, "limit": 20, "interval_seconds": 1}),
     ("bad_json", 0.02, {"variant": "truncated"}),
     ("slow", 0.03, {"real_seconds": 0.5}),
 ]

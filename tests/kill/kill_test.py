@@ -34,7 +34,8 @@ CALLERS = ("ada", "bo", "cy")
 # The windows of the protocol, as short as its settings allow.
 FLAGS = {"--poll-first": "50ms", "--poll-most": "300ms", "--poll-rate": "200", "--answer-wait": "2s",
          "--visibility-time": "1s", "--confirm-window": "18s", "--held-interval": "5s",
-         "--pause-first": "100ms", "--pause-most": "200ms", "--log-level": "warning"}
+         "--pause-first": "100ms", "--pause-most": "200ms",
+         "--doubt-pause-first": "100ms", "--doubt-pause-most": "200ms", "--log-level": "warning"}
 PASSED_BY = 1.0   # seconds within which a crash point should be passed
 REST = 180        # seconds within which everything must come to rest
 
