@@ -118,7 +118,7 @@ PostScript FakeUpstream::TakeScript(const std::string& prompt) {
   const auto mine = scripts_by_prompt_.find(prompt);
   std::deque<PostScript>& queue =
       mine != scripts_by_prompt_.end() && !mine->second.empty() ? mine->second : scripts_;
-  if (queue.empty()) return usual;
+  if (queue.empty()) return on_post ? on_post(prompt) : usual;
   PostScript script = std::move(queue.front());
   queue.pop_front();
   script.origin = &queue == &scripts_ ? PostScript::Origin::kNext : PostScript::Origin::kPrompt;

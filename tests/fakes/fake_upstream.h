@@ -98,6 +98,8 @@ class FakeUpstream final : public Upstream {
   absl::Duration list_takes = absl::ZeroDuration();
   bool says_has_more = true;
   bool list_unordered = false;
+  // Set: what becomes of each POST that no script is for, in the place of `usual`.
+  std::function<PostScript(const std::string& prompt)> on_post;
   // Set: may answer in the place of the records; unset answers leave it to them.
   std::function<std::optional<GetResult>(const std::string& id)> on_get;
   std::function<std::optional<ListResult>(const ListQuery& query)> on_list;
@@ -116,6 +118,7 @@ class FakeUpstream final : public Upstream {
     std::string fingerprint;
   };
   const std::vector<LedgerEntry>& accepted() const { return accepted_; }
+  const std::deque<FakeRecord>& records() const { return records_; }  // oldest first
   const std::vector<Post>& posts() const { return posts_; }
   const std::vector<absl::Duration>& get_times() const { return get_times_; }
   const std::vector<absl::Duration>& list_times() const { return list_times_; }
