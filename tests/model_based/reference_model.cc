@@ -282,6 +282,11 @@ bool ReferenceModel::AllSettled() const {
 bool ReferenceModel::IsAdoptable(const std::string& job_id) const {
   const std::string& prompt = jobs_.at(job_id).request.edit.prompt;
   if (chosen_blindly_ || chosen_prompts_.contains(prompt)) return false;
+  const Attempt attempt = world_.View(job_id).attempts.back();
+  const ReconcileSettings& times = world_.settings.reconcile;
+  const absl::Time latest =
+      (IsSet(attempt.end_time) ? attempt.end_time : attempt.seal_time + times.longest_attempt) +
+      times.visibility + times.clock_doubt;
   int fitting = 0;
   for (const FakeRecord& record : world_.upstream.records()) {
     if (!record.listed || owner_of_record_.contains(record.id)) continue;
@@ -291,6 +296,8 @@ bool ReferenceModel::IsAdoptable(const std::string& job_id) const {
     if (!record.without_time && record.created_at < jobs_.at(job_id).sealed - absl::Seconds(15)) {
       continue;
     }
+    // A rival's, made when this attempt was over for certain.
+    if (!record.without_time && record.created_at > latest) continue;
     // --on-capacity-refusal=hold: a refusal in words that left a failed record is for a person.
     if (!IsLive(record) && !world_.settings.reconcile.retry_capacity_refusal) return false;
     ++fitting;
