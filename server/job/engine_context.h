@@ -22,6 +22,7 @@
 #include "server/job/accounts.h"
 #include "server/job/engine_settings.h"
 #include "server/job/fit_rules.h"
+#include "server/job/job_metrics.h"
 #include "server/job/job_store.h"
 #include "server/job/live_board.h"
 #include "server/job/source_store.h"
@@ -43,6 +44,7 @@ struct EngineDeps {
   Random& random;
   Log& log;
   boost::asio::any_io_executor executor;
+  JobMetrics& metrics = NoMetrics();
 };
 
 // What may be logged of a note: our own words where nothing was answered. With an answer it holds

@@ -38,6 +38,7 @@ asio::awaitable<void> Poller::Run() {
       co_await wake_.WaitFor(at - now);
       continue;
     }
+    context_.deps().metrics.PollLag(now - due_.begin()->first);
     const std::string job_id = due_.begin()->second;
     due_.erase(due_.begin());
     live_.at(job_id).asking = true;

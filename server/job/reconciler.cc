@@ -456,6 +456,7 @@ void Reconciler::WarnOfStrangers(const Pass& pass, const std::vector<UnboundAtte
                              context_.settings().reconcile);
                });
       });
+  context_.deps().metrics.UnknownUpstreamRecords(static_cast<int>(strangers));
   if (strangers == 0) return;
   // One key belongs to one gateway: a stranger's equal edit could be taken for ours.
   context_.log().Warning("unknown_upstream_records", {{"count", static_cast<int>(strangers)}});

@@ -85,6 +85,7 @@ void WatchHub::Close(const JobFeed& feed, const Watcher* watcher) {
 }
 
 void WatchHub::Publish(const Job& job, const Transition& transition) {
+  deps_.metrics.Transitioned(transition.state);
   const std::shared_ptr<JobSlot> of_job = FindJob(job.id);
   const std::shared_ptr<CallerSlot> of_caller = FindCaller(job.caller);
   if (!of_job && !of_caller) return;

@@ -24,6 +24,7 @@
 #include "server/base/worker.h"
 #include "server/job/caller_feed.h"
 #include "server/job/job_feed.h"
+#include "server/job/job_metrics.h"
 #include "server/job/job_store.h"
 #include "server/job/watcher_table.h"
 
@@ -65,6 +66,7 @@ class WatchHub {
     Clock& clock;
     Log& log;
     Encoder* encoder = nullptr;  // may be null in tests
+    JobMetrics& metrics = NoMetrics();
   };
   explicit WatchHub(Deps deps);
   ~WatchHub();

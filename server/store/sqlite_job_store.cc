@@ -47,7 +47,10 @@ class SqliteJobStore final : public JobStore {
         log_(options.log),
         counters_(options.counters),
         lock_(std::move(lock)),
-        writes_(std::move(connections.writer)),
+        writes_(std::move(connections.writer),
+                [&metrics = options.metrics](absl::Duration took, int operations) {
+                  metrics.StoreCommitted(took, operations);
+                }),
         reads_(std::move(connections.readers)) {}
 
   absl::StatusOr<InsertResult> Insert(const NewJob& new_job) override {

@@ -15,6 +15,7 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/random.h"
+#include "server/job/job_metrics.h"
 #include "server/job/job_store.h"
 
 namespace lumaedit {
@@ -33,6 +34,7 @@ struct SqliteOptions {
   int read_connections = 4;
   std::string vfs;                          // tests: the name of another SQLite file layer
   std::shared_ptr<StoreCounters> counters;  // may be null
+  JobMetrics& metrics = NoMetrics();
 };
 
 // Opens or creates the store and brings its schema up to date. FAILED_PRECONDITION: another process

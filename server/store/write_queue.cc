@@ -1,6 +1,7 @@
 #include "server/store/write_queue.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -22,8 +23,8 @@ absl::Status RunGuarded(WriteQueue::Operation operation, SqliteConnection& conne
 
 }  // namespace
 
-WriteQueue::WriteQueue(std::unique_ptr<SqliteConnection> connection)
-    : connection_(std::move(connection)) {}
+WriteQueue::WriteQueue(std::unique_ptr<SqliteConnection> connection, OnCommit on_commit)
+    : connection_(std::move(connection)), on_commit_(std::move(on_commit)) {}
 
 absl::Status WriteQueue::Run(Operation operation) {
   Waiter self(operation);
@@ -76,7 +77,12 @@ absl::Status WriteQueue::RunOperations(const std::deque<Waiter*>& batch) {
     }
     RETURN_IF_ERROR(connection.Prepare("RELEASE operation").Run());
   }
+  const auto begun = std::chrono::steady_clock::now();
   RETURN_IF_ERROR(connection.Prepare("COMMIT").Run());
+  if (on_commit_) {
+    on_commit_(absl::FromChrono(std::chrono::steady_clock::now() - begun),
+               static_cast<int>(batch.size()));
+  }
   MutexLock lock(mutex_);
   ++commits_;
   return absl::OkStatus();

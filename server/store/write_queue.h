@@ -8,10 +8,12 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "server/base/mutex.h"
 #include "server/store/sqlite_connection.h"
 
@@ -25,7 +27,10 @@ class WriteQueue {
 
   static constexpr int kMostOperations = 64;
 
-  explicit WriteQueue(std::unique_ptr<SqliteConnection> connection);
+  // Told of every commit: how long it took, and how many operations it made durable.
+  using OnCommit = std::function<void(absl::Duration took, int operations)>;
+
+  explicit WriteQueue(std::unique_ptr<SqliteConnection> connection, OnCommit on_commit = nullptr);
 
   // OK: durable. Else the operation's own error, or that of the transaction or the commit: nothing
   // was written (after a failed commit: unless a later crash brings it back, so re-read).
@@ -47,6 +52,7 @@ class WriteQueue {
 
   // The leader's: there is one leader at a time, and it hands over under mutex_.
   const std::unique_ptr<SqliteConnection> connection_;
+  const OnCommit on_commit_;
 
   mutable Mutex mutex_;
   std::deque<Waiter*> waiters_

@@ -32,7 +32,9 @@ SteppedWorld::SteppedWorld(WorldOptions options)
     : settings(options.settings),
       clock(options.start),
       random(options.seed),
+      metrics(options.metrics == nullptr ? NoMetrics() : *options.metrics),
       upstream(io.get_executor(), clock),
+      metered(upstream, clock, metrics),
       data_folder_(options.data_folder.empty() ? folder.path() + "/data" : options.data_folder) {
   if (options.start_engine) Start();
 }
@@ -48,7 +50,8 @@ void SteppedWorld::Open() {
                                     .log = log,
                                     .read_connections = 1,
                                     .vfs = {},
-                                    .counters = nullptr});
+                                    .counters = nullptr,
+                                    .metrics = metrics});
   if (!opened.ok()) {
     ADD_FAILURE() << opened.status();
     std::abort();
@@ -63,7 +66,8 @@ void SteppedWorld::Start() {
                                                    .fan_out_worker = worker,
                                                    .clock = clock,
                                                    .log = log,
-                                                   .encoder = nullptr});
+                                                   .encoder = nullptr,
+                                                   .metrics = metrics});
   service_ = std::make_unique<JobService>(JobService::Deps{.store = *store_,
                                                            .sources = sources,
                                                            .hub = *hub_,
@@ -74,14 +78,15 @@ void SteppedWorld::Start() {
                                                            .log = log});
   engine_ = std::make_unique<JobEngine>(EngineDeps{.store = *store_,
                                                    .sources = sources,
-                                                   .upstream = upstream,
+                                                   .upstream = metered,
                                                    .hub = *hub_,
                                                    .board = board,
                                                    .store_worker = worker,
                                                    .clock = clock,
                                                    .random = random,
                                                    .log = log,
-                                                   .executor = io.get_executor()},
+                                                   .executor = io.get_executor(),
+                                                   .metrics = metrics},
                                         settings, absl::StrCat("owner-", ++starts_));
   service_->SetListener(engine_.get());
   std::optional<absl::Status> started;

@@ -14,6 +14,7 @@
 
 #include "server/job/job_engine.h"
 #include "server/job/job_service.h"
+#include "server/job/metered_upstream.h"
 #include "server/job/watch_hub.h"
 #include "tests/fakes/fake_source_store.h"
 #include "tests/fakes/fake_upstream.h"
@@ -45,6 +46,7 @@ struct WorldOptions {
   absl::Time start = absl::FromUnixSeconds(1'800'000'000);
   std::uint64_t seed = 1;
   bool start_engine = true;
+  JobMetrics* metrics = nullptr;  // outlives the world; null: nothing is counted
 };
 
 class SteppedWorld {
@@ -59,7 +61,9 @@ class SteppedWorld {
   SeededRandom random;
   RecordingLog log;
   boost::asio::io_context io;
+  JobMetrics& metrics;
   FakeUpstream upstream;
+  MeteredUpstream metered;  // what the engine asks
   FakeSourceStore sources;
   InlineWorker worker;
   LiveBoard board;
