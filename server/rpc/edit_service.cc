@@ -21,14 +21,14 @@ constexpr int kUsualPageSize = 50;
 constexpr int kMostPageSize = 500;
 constexpr std::size_t kMostPageBytes = 1024 * 1024;
 
-// Takes part of a shared allowance until it is destroyed.
+// Takes part of a shared allowance until it is destroyed, which may be after the service that
+// counts: the answer to a call is let go by the thread that gave it, when the caller has long been
+// told.
 class Allowance {
  public:
-  Allowance(std::atomic<std::int64_t>& used, std::int64_t amount) : used_(&used), amount_(amount) {
-    total_ = used.fetch_add(amount) + amount;
-  }
-  Allowance(Allowance&& other) noexcept
-      : used_(std::exchange(other.used_, nullptr)), amount_(other.amount_), total_(other.total_) {}
+  Allowance(std::shared_ptr<std::atomic<std::int64_t>> used, std::int64_t amount)
+      : used_(std::move(used)), amount_(amount), total_(used_->fetch_add(amount) + amount) {}
+  Allowance(Allowance&& other) noexcept = default;
   Allowance& operator=(Allowance&&) = delete;
   ~Allowance() {
     if (used_ != nullptr) used_->fetch_sub(amount_);
@@ -36,7 +36,7 @@ class Allowance {
   std::int64_t total() const { return total_; }
 
  private:
-  std::atomic<std::int64_t>* used_;
+  std::shared_ptr<std::atomic<std::int64_t>> used_;
   std::int64_t amount_;
   std::int64_t total_;
 };

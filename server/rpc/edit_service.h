@@ -119,7 +119,8 @@ class GrpcEditService final : public RawEditService {
 
   const Deps deps_;
   const RpcSettings settings_;
-  std::atomic<std::int64_t> submit_bytes_ = 0;
+  const std::shared_ptr<std::atomic<std::int64_t>> submit_bytes_ =
+      std::make_shared<std::atomic<std::int64_t>>(0);
   StreamRegistry streams_;
 };
 

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <future>
 #include <memory>
@@ -22,6 +25,29 @@ using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::SizeIs;
+
+// A port of loopback that is taken, so that no other test gets it, and that nobody listens on.
+class DeafPort {
+ public:
+  DeafPort() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(bind(socket_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~DeafPort() { close(socket_); }
+  DeafPort(const DeafPort&) = delete;
+  DeafPort& operator=(const DeafPort&) = delete;
+
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  const int socket_;
+  int port_ = 0;
+};
 
 class CallTest : public ::testing::Test {
  protected:
@@ -170,14 +196,9 @@ TEST_F(CallTest, GivesUpWhenItsTimeIsOver) {
 }
 
 TEST_F(CallTest, AnAddressThatNobodyListensOnIsToldAfterTheConnectTimeout) {
-  // A port that was free a moment ago.
-  std::string address;
-  {
-    const ScriptedGateway closed;
-    address = closed.address();
-  }
+  const DeafPort deaf;
   connect_timeout_ = absl::Milliseconds(300);
-  Connect(address);
+  Connect(deaf.address());
   const auto job = client_->Get("x");
   ASSERT_FALSE(job.ok());
   EXPECT_EQ(job.error().code, absl::StatusCode::kUnavailable);
