@@ -20,12 +20,17 @@
 
 #include "absl/time/time.h"
 #include "client/backoff.h"
+#include "client/call_options.h"
 #include "client/connection.h"
 #include "client/result.h"
+#include "client/wait.h"
 #include "client/watch.h"
+#include "client/watch_all.h"
 #include "lumaedit/v1/edit_service.pb.h"
 
 namespace lumaedit::client {
+
+struct UnaryLimits;
 
 struct ClientOptions {
   ConnectionOptions connection;
@@ -35,20 +40,6 @@ struct ClientOptions {
 
   // The waits between the tries of a unary call.
   BackoffOptions backoff;
-};
-
-// What differs from call to call.
-struct CallOptions {
-  // The limit of the whole call, all tries together. Against a gateway that has never answered,
-  // ConnectionOptions::connect_timeout holds when it is shorter.
-  absl::Duration timeout = absl::Seconds(30);
-
-  // Ends the call early.
-  std::stop_token stop;
-
-  // Told before each wait: why the last try failed, and how long until the next. Called on the
-  // calling thread. May be empty.
-  std::function<void(const ClientError& error, absl::Duration wait)> on_retry;
 };
 
 class Client {
@@ -81,6 +72,19 @@ class Client {
   // result, so lost calls are repeated here too.
   Result<v1::CancelJobResponse> Cancel(const std::string& job_id, const CallOptions& options = {});
 
+  // Decides about a HELD job: adopts one of its candidates, or abandons it. A lost call is
+  // repeated; it counts once, as the first that is heard changes Job.sequence.
+  //
+  // Errors: FAILED_PRECONDITION NOT_HELD, or RECORD_FOUND (abandoning is refused: the list has a
+  // record that fits); ABORTED STATE_CHANGED (metadata "sequence"); INVALID_ARGUMENT
+  // NOT_A_CANDIDATE; ALREADY_EXISTS UPSTREAM_ID_OWNED. The upstream is asked first, which can take
+  // as long as `options.timeout` lets it.
+  Result<v1::Job> Resolve(const v1::ResolveJobRequest& request, const CallOptions& options = {});
+
+  // Asks the upstream again for the output of a final job that it had accepted, at most once a
+  // minute: within it the last answer comes again. FAILED_PRECONDITION NOT_ACCEPTED.
+  Result<v1::Job> Refresh(const std::string& job_id, const CallOptions& options = {});
+
   // What an edit would cost; nothing is kept or spent.
   Result<v1::QuoteEditResponse> Quote(const v1::QuoteEditRequest& request,
                                       const CallOptions& options = {});
@@ -94,8 +98,20 @@ class Client {
   Result<WatchEnd> Watch(const std::string& job_id, std::int32_t after_sequence,
                          const TransitionCallback& on_transition, const WatchOptions& options = {});
 
+  // The same for all of the caller's jobs, or those with some labels or ids, also for jobs made
+  // later. Blocks until a callback or the stop token ends it, or an error that another try cannot
+  // mend; see watch_all.h.
+  Result<WatchAllEnd> WatchAll(const JobTransitionCallback& on_transition,
+                               const WatchAllOptions& options = {});
+
+  // As Watch, by long polls instead of a stream; returns the job when it is final or HELD. See
+  // wait.h.
+  Result<v1::Job> Wait(const std::string& job_id, std::int32_t after_sequence,
+                       const TransitionCallback& on_transition, const WaitOptions& options = {});
+
  private:
   Client(const ClientOptions& options, std::shared_ptr<Connection> connection);
+  UnaryLimits Limits() const;
 
   const ClientOptions options_;
   const std::shared_ptr<Connection> connection_;

@@ -29,12 +29,15 @@
 
 namespace lumaedit::client {
 
+struct StreamLimits;
+
 enum class WatchStep { kGoOn, kStop };
 
 // Called on the thread that called Watch, one at a time. kStop ends the watch without an error.
 using TransitionCallback = std::function<WatchStep(const v1::Transition& transition)>;
 
-struct WatchOptions {
+// What every watch takes.
+struct FollowOptions {
   // How often the gateway speaks when nothing happens. It allows 5 to 60 s.
   absl::Duration heartbeat_interval = absl::Seconds(15);
 
@@ -53,12 +56,16 @@ struct WatchOptions {
   // Ends the watch early, with CANCELLED.
   std::stop_token stop;
 
-  // All three may be empty, and are called on the thread that called Watch.
+  // The stream broke; the next is opened after `wait`. May be empty; called on the thread that
+  // called the watch.
+  std::function<void(const ClientError& error, absl::Duration wait)> on_interrupted;
+};
+
+struct WatchOptions : FollowOptions {
+  // Both may be empty, and are called on the thread that called Watch.
   // The replay is over; carries the job as it is. Once for every stream. kStop ends the watch.
   std::function<WatchStep(const v1::Job& job)> on_caught_up;
   std::function<void(const v1::Heartbeat& heartbeat)> on_heartbeat;
-  // The stream broke; the next is opened after `wait`.
-  std::function<void(const ClientError& error, absl::Duration wait)> on_interrupted;
 };
 
 // How a watch ended without an error.
@@ -72,6 +79,9 @@ struct WatchEnd {
   // How many streams were opened after the first.
   int resumes = 0;
 };
+
+// The limits of a watch's streams.
+StreamLimits LimitsOf(const FollowOptions& options, absl::Duration connect_timeout);
 
 // What Client::Watch does; call that.
 Result<WatchEnd> RunWatch(const std::shared_ptr<Connection>& connection,

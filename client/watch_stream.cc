@@ -4,14 +4,16 @@
 
 namespace lumaedit::client {
 
-WatchStream::WatchStream(v1::EditService::Stub& stub, const v1::WatchJobRequest& request,
-                         const std::stop_token& stop) {
-  reader_ = stub.PrepareAsyncWatchJob(&context_, request, &queue_);
+template <typename Response>
+WatchStream<Response>::WatchStream(v1::EditService::Stub& stub, const Prepare& prepare,
+                                   const std::stop_token& stop) {
+  reader_ = prepare(stub, &context_, &queue_);
   reader_->StartCall(this);
   on_stop_.emplace(stop, [this] { context_.TryCancel(); });
 }
 
-WatchStream::~WatchStream() {
+template <typename Response>
+WatchStream<Response>::~WatchStream() {
   on_stop_.reset();
   Finish(absl::ZeroDuration());
   queue_.Shutdown();
@@ -21,7 +23,9 @@ WatchStream::~WatchStream() {
   }
 }
 
-WatchStream::Read WatchStream::Next(v1::WatchJobResponse& message, absl::Duration limit) {
+template <typename Response>
+typename WatchStream<Response>::Read WatchStream<Response>::Next(Response& message,
+                                                                 absl::Duration limit) {
   const Deadline deadline = Deadline::After(limit);
   if (!started_) {
     started_ = true;
@@ -40,7 +44,8 @@ WatchStream::Read WatchStream::Next(v1::WatchJobResponse& message, absl::Duratio
   return Read::kEnded;
 }
 
-grpc::Status WatchStream::Finish(absl::Duration limit) {
+template <typename Response>
+grpc::Status WatchStream<Response>::Finish(absl::Duration limit) {
   if (finished_) return status_;
   finished_ = true;
   if (!started_) {
@@ -52,7 +57,8 @@ grpc::Status WatchStream::Finish(absl::Duration limit) {
   return status_;
 }
 
-WatchStream::Step WatchStream::Await(absl::Duration limit) {
+template <typename Response>
+typename WatchStream<Response>::Step WatchStream<Response>::Await(absl::Duration limit) {
   void* tag = nullptr;
   bool ok = false;
   switch (queue_.AsyncNext(&tag, &ok, GprAfter(limit))) {
@@ -69,5 +75,8 @@ WatchStream::Step WatchStream::Await(absl::Duration limit) {
   }
   return Step::kFailed;
 }
+
+template class WatchStream<v1::WatchJobResponse>;
+template class WatchStream<v1::WatchJobsResponse>;
 
 }  // namespace lumaedit::client

@@ -1,8 +1,7 @@
-// One WatchJob stream, read by one thread with a time limit on every step.
+// One server stream, read by one thread with a time limit on every step.
 //
-// Owned by the watch that opened it, used by that watch's thread only; a stop request from any
-// thread cancels it. A completion queue of its own gives each read its limit without a second
-// thread.
+// Owned by the loop that opened it, used by that loop's thread only; a stop request from any thread
+// cancels it. A completion queue of its own gives each read its limit without a second thread.
 #pragma once
 
 #include <grpcpp/client_context.h>
@@ -20,12 +19,16 @@
 
 namespace lumaedit::client {
 
+template <typename Response>
 class WatchStream {
  public:
   enum class Read { kMessage, kEnded, kSilent };
 
-  WatchStream(v1::EditService::Stub& stub, const v1::WatchJobRequest& request,
-              const std::stop_token& stop);
+  // Makes the call without starting it, as a stub's PrepareAsync… does.
+  using Prepare = std::function<std::unique_ptr<grpc::ClientAsyncReader<Response>>(
+      v1::EditService::Stub& stub, grpc::ClientContext* context, grpc::CompletionQueue* queue)>;
+
+  WatchStream(v1::EditService::Stub& stub, const Prepare& prepare, const std::stop_token& stop);
 
   // Ends the call if it has not ended, and waits for gRPC to let go of it.
   ~WatchStream();
@@ -35,7 +38,7 @@ class WatchStream {
 
   // The next message. kSilent when none came within `limit`: the call is then cancelled. After
   // anything but kMessage only Finish may follow.
-  Read Next(v1::WatchJobResponse& message, absl::Duration limit);
+  Read Next(Response& message, absl::Duration limit);
 
   // How the call ended. Waits for the gateway's word up to `limit`, then cancels.
   grpc::Status Finish(absl::Duration limit);
@@ -47,12 +50,15 @@ class WatchStream {
 
   grpc::ClientContext context_;
   grpc::CompletionQueue queue_;
-  std::unique_ptr<grpc::ClientAsyncReader<v1::WatchJobResponse>> reader_;
+  std::unique_ptr<grpc::ClientAsyncReader<Response>> reader_;
   bool started_ = false;
   bool finished_ = false;
   grpc::Status status_;
   // Last: it is destroyed first, and then no cancel can reach the context any more.
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
 };
+
+extern template class WatchStream<v1::WatchJobResponse>;
+extern template class WatchStream<v1::WatchJobsResponse>;
 
 }  // namespace lumaedit::client

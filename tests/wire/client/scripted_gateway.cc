@@ -229,6 +229,32 @@ grpc::Status ScriptedGateway::CancelJob(grpc::ServerContext*, const v1::CancelJo
   return Failure(grpc::StatusCode::NOT_FOUND, "JOB_NOT_FOUND");
 }
 
+grpc::Status ScriptedGateway::WaitJob(grpc::ServerContext*, const v1::WaitJobRequest* request,
+                                      v1::WaitJobResponse* response) {
+  return on_wait ? on_wait(*request, response) : grpc::Status::OK;
+}
+
+grpc::Status ScriptedGateway::ResolveJob(grpc::ServerContext*, const v1::ResolveJobRequest* request,
+                                         v1::Job* response) {
+  return on_resolve ? on_resolve(*request, response) : grpc::Status::OK;
+}
+
+grpc::Status ScriptedGateway::RefreshOutput(grpc::ServerContext*,
+                                            const v1::RefreshOutputRequest* request,
+                                            v1::Job* response) {
+  return on_refresh ? on_refresh(request->job_id(), response) : grpc::Status::OK;
+}
+
+grpc::Status ScriptedGateway::WatchJobs(grpc::ServerContext* context,
+                                        const v1::WatchJobsRequest* request, JobsWriter* writer) {
+  return on_watch_jobs ? on_watch_jobs(*context, *request, *writer) : grpc::Status::OK;
+}
+
+void ScriptedGateway::AwaitGone(grpc::ServerContext& context) {
+  std::unique_lock lock(mutex_);
+  AwaitLocked(lock, context, nullptr);
+}
+
 grpc::Status ScriptedGateway::WatchJob(grpc::ServerContext* context,
                                        const v1::WatchJobRequest* request,
                                        grpc::ServerWriter<v1::WatchJobResponse>* writer) {

@@ -76,6 +76,16 @@ class ScriptedGateway final : public v1::EditService::Service {
   std::function<grpc::Status(const std::string& job_id, v1::CancelJobResponse*)> on_cancel;
   std::function<grpc::Status(const v1::QuoteEditRequest&, v1::QuoteEditResponse*)> on_quote;
   std::function<grpc::Status(v1::Budget*)> on_budget;
+  std::function<grpc::Status(const v1::WaitJobRequest&, v1::WaitJobResponse*)> on_wait;
+  std::function<grpc::Status(const v1::ResolveJobRequest&, v1::Job*)> on_resolve;
+  std::function<grpc::Status(const std::string& job_id, v1::Job*)> on_refresh;
+  // May block in AwaitGone.
+  using JobsWriter = grpc::ServerWriter<v1::WatchJobsResponse>;
+  std::function<grpc::Status(grpc::ServerContext&, const v1::WatchJobsRequest&, JobsWriter&)>
+      on_watch_jobs;
+
+  // Blocks until the client of this call is gone, or the gateway goes.
+  void AwaitGone(grpc::ServerContext& context);
 
   void OpenGate(const std::string& gate);
 
@@ -101,6 +111,15 @@ class ScriptedGateway final : public v1::EditService::Service {
                          v1::Budget* response) override;
   grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                         grpc::ServerWriter<v1::WatchJobResponse>* writer) override;
+
+  grpc::Status WaitJob(grpc::ServerContext* context, const v1::WaitJobRequest* request,
+                       v1::WaitJobResponse* response) override;
+  grpc::Status ResolveJob(grpc::ServerContext* context, const v1::ResolveJobRequest* request,
+                          v1::Job* response) override;
+  grpc::Status RefreshOutput(grpc::ServerContext* context, const v1::RefreshOutputRequest* request,
+                             v1::Job* response) override;
+  grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
+                         JobsWriter* writer) override;
 
   // Until the gate is open or the client is gone (false).
   bool AwaitLocked(std::unique_lock<std::mutex>& lock, grpc::ServerContext& context,
