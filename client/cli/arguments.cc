@@ -57,7 +57,8 @@ constexpr char kExamples[] =
     "Examples:\n"
     "  luma-edit submit --generation-id ID --prompt 'Night rain, neon' --watch\n"
     "  luma-edit watch JOB --after 3 --json\n"
-    "  luma-edit list --state held --label team=film\n";
+    "  luma-edit watch --all --label team=film\n"
+    "  luma-edit list --state held\n";
 
 }  // namespace
 

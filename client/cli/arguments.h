@@ -14,7 +14,9 @@
 #include "client/cli/commands/list.h"
 #include "client/cli/commands/quote.h"
 #include "client/cli/commands/report.h"
+#include "client/cli/commands/resolve.h"
 #include "client/cli/commands/submit.h"
+#include "client/cli/commands/watch_all.h"
 #include "client/connection.h"
 
 namespace lumaedit::client::cli {
@@ -28,6 +30,8 @@ enum class Command {
   kQuote,
   kBudget,
   kReport,
+  kResolve,
+  kRefresh,
 };
 
 struct Arguments {
@@ -37,11 +41,13 @@ struct Arguments {
   bool json = false;
 
   std::string job_id;                         // the commands about one job
-  std::map<std::string, std::string> labels;  // submit, list
+  std::map<std::string, std::string> labels;  // submit, list, watch --all, resolve
   SubmitArguments submit;
   ListArguments list;
   QuoteArguments quote;
   ReportArguments report;
+  ResolveArguments resolve;
+  WatchAllArguments watch_all;
   std::int32_t after_sequence = 0;                   // watch
   absl::Duration heartbeat = absl::Seconds(15);      // watch, submit --watch
   absl::Duration give_up_after = absl::Minutes(30);  // watch, submit --watch

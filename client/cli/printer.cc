@@ -109,9 +109,10 @@ void Printer::PrintListed(const v1::Job& job) {
     Line(ToJson(job));
     return;
   }
-  Line(std::string(absl::StripTrailingAsciiWhitespace(
-      absl::StrFormat("%-36s  %-11s  %s  %-20s  %s", Clean(job.id()), StateName(job.state()),
-                      TimeText(job.create_time()), ChargeText(job.charge()), LabelsText(job)))));
+  Line(std::string(absl::StripTrailingAsciiWhitespace(absl::StrFormat(
+      "%-36s  %-11s  %s  %-20s  %s%s", Clean(job.id()), StateName(job.state()),
+      TimeText(job.create_time()), ChargeText(job.charge()),
+      job.state() == v1::Job::STATE_HELD ? CandidatesText(job) + "  " : "", LabelsText(job)))));
 }
 
 void Printer::PrintTransition(const std::string& job_id, const v1::Transition& transition) {
@@ -123,6 +124,11 @@ void Printer::PrintTransition(const std::string& job_id, const v1::Transition& t
   if (live_ == nullptr) return;
   if (transition.has_outcome()) PrintOutcome(transition.outcome());
   if (transition.has_error()) PrintJobError(transition.error());
+}
+
+void Printer::PrintTransitionOf(const std::string& job_id, const v1::Transition& transition) {
+  Line(json_ ? TransitionJson(job_id, transition)
+             : absl::StrCat(Clean(job_id), "  ", TransitionLine(transition, /*full=*/true)));
 }
 
 void Printer::PrintOutcome(const v1::Outcome& outcome) {

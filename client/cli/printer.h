@@ -24,6 +24,8 @@ class Printer {
   // One line of `list`.
   void PrintListed(const v1::Job& job);
   void PrintTransition(const std::string& job_id, const v1::Transition& transition);
+  // The same with the job in front, as lines of many jobs meet.
+  void PrintTransitionOf(const std::string& job_id, const v1::Transition& transition);
   void PrintCancel(const v1::CancelJobResponse& response);
 
   // With json, `message`; else the lines, which are clean already.

@@ -95,6 +95,12 @@ absl::Time ToTime(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
+std::string CandidatesText(const v1::Job& job) {
+  const int count = job.candidate_upstream_ids_size();
+  if (count == 0) return "no candidate";
+  return absl::StrCat(count, count == 1 ? " candidate" : " candidates");
+}
+
 std::string TimeText(const google::protobuf::Timestamp& time) {
   if (time.seconds() == 0 && time.nanos() == 0) return "-";
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", ToTime(time), absl::UTCTimeZone());

@@ -27,6 +27,9 @@ std::string Price(const v1::PriceRange& price);
 // "$1.08 incurred", with the word in lower case.
 std::string ChargeText(const v1::Charge& charge);
 
+// "no candidate", "1 candidate", "3 candidates": records that a HELD job may be.
+std::string CandidatesText(const v1::Job& job);
+
 // "2026-11-23T02:40:01Z"; "-" when unset.
 std::string TimeText(const google::protobuf::Timestamp& time);
 

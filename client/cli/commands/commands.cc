@@ -5,7 +5,9 @@
 #include "client/cli/commands/get.h"
 #include "client/cli/commands/list.h"
 #include "client/cli/commands/quote.h"
+#include "client/cli/commands/refresh.h"
 #include "client/cli/commands/report.h"
+#include "client/cli/commands/resolve.h"
 #include "client/cli/commands/submit.h"
 #include "client/cli/commands/watch.h"
 
@@ -13,10 +15,16 @@ namespace lumaedit::client::cli {
 namespace {
 
 constexpr CommandEntry kCommands[] = {
-    {Command::kSubmit, &AddSubmit, &RunSubmit}, {Command::kWatch, &AddWatch, &RunWatch},
-    {Command::kGet, &AddGet, &RunGet},          {Command::kList, &AddList, &RunList},
-    {Command::kCancel, &AddCancel, &RunCancel}, {Command::kQuote, &AddQuote, &RunQuote},
-    {Command::kBudget, &AddBudget, &RunBudget}, {Command::kReport, &AddReport, &RunReport},
+    {Command::kSubmit, &AddSubmit, &RunSubmit},
+    {Command::kWatch, &AddWatch, &RunWatch},
+    {Command::kGet, &AddGet, &RunGet},
+    {Command::kList, &AddList, &RunList},
+    {Command::kCancel, &AddCancel, &RunCancel},
+    {Command::kQuote, &AddQuote, &RunQuote},
+    {Command::kBudget, &AddBudget, &RunBudget},
+    {Command::kReport, &AddReport, &RunReport},
+    {Command::kResolve, &AddResolve, &RunResolve},
+    {Command::kRefresh, &AddRefresh, &RunRefresh},
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/cli/commands/watch_all.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/live_line.h"
 #include "client/cli/options.h"
@@ -18,17 +19,33 @@
 namespace lumaedit::client::cli {
 
 CLI::App* AddWatch(CLI::App& app, Arguments& arguments) {
-  CLI::App* watch = app.add_subcommand("watch", "Follow a job's transitions to its end");
+  CLI::App* watch =
+      app.add_subcommand("watch", "Follow a job's transitions to its end, or all jobs'");
   watch->add_option("--after", arguments.after_sequence, "Only transitions after this number")
       ->check(CLI::Range(0, std::numeric_limits<std::int32_t>::max()))
       ->type_name("N")
       ->group("Watching");
   AddWatching(watch, arguments);
-  AddJobId(watch, arguments);
+  CLI::Option* job = AddJobId(watch, arguments)->required(false);
+  AddWatchAll(watch, arguments);
+  const CLI::Option* all = watch->get_option("--all");
+  watch->callback([=] {
+    if ((job->count() == 0) == (all->count() == 0)) {
+      throw CLI::RequiredError("a job, or --all,");
+    }
+    if (all->count() != 0) {
+      if (watch->count("--after") != 0) throw CLI::ExcludesError("--after", "--all");
+      return;
+    }
+    for (const char* option : {"--label", "--from-start", "--resume-token"}) {
+      if (watch->count(option) != 0) throw CLI::RequiresError(option, "--all");
+    }
+  });
   return watch;
 }
 
 int RunWatch(Session& session) {
+  if (session.arguments().watch_all.all) return RunWatchAll(session);
   return WatchToEnd(session, session.arguments().job_id, session.arguments().after_sequence,
                     /*return_at_held=*/false);
 }
