@@ -53,6 +53,23 @@ void CuttingProxy::CutAfterBytes(std::int64_t least, std::int64_t most) {
   most_ = most;
 }
 
+void CuttingProxy::CutIdleAfter(std::chrono::milliseconds limit) {
+  {
+    const std::lock_guard lock(mutex_);
+    idle_ = limit;
+  }
+  Wake();
+}
+
+void CuttingProxy::CutEvery(std::chrono::milliseconds interval) {
+  {
+    const std::lock_guard lock(mutex_);
+    interval_ = interval;
+    next_round_ = Clock::now() + interval;
+  }
+  Wake();
+}
+
 void CuttingProxy::CutAll() {
   {
     const std::lock_guard lock(mutex_);
@@ -72,6 +89,28 @@ void CuttingProxy::Deafen() {
 int CuttingProxy::accepted() const {
   const std::lock_guard lock(mutex_);
   return accepted_;
+}
+
+int CuttingProxy::cuts() const {
+  const std::lock_guard lock(mutex_);
+  return cuts_;
+}
+
+int CuttingProxy::UntilNextCut() const {
+  const std::lock_guard lock(mutex_);
+  Clock::time_point next = Clock::time_point::max();
+  if (interval_.count() > 0) next = next_round_;
+  if (idle_.count() > 0) {
+    for (const Pair& pair : pairs_) next = std::min(next, pair.heard + idle_);
+  }
+  if (next == Clock::time_point::max()) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
+  return static_cast<int>(std::max<std::int64_t>(0, left.count()));
+}
+
+bool CuttingProxy::IsDue(const Pair& pair, bool cut_round) const {
+  const std::lock_guard lock(mutex_);
+  return cut_round || (idle_.count() > 0 && Clock::now() - pair.heard >= idle_);
 }
 
 void CuttingProxy::Wake() { eventfd_write(wake_, 1); }
@@ -94,6 +133,7 @@ void CuttingProxy::Accept() {
     Reset(pair);
     return;
   }
+  pair.heard = Clock::now();
   const std::lock_guard lock(mutex_);
   ++accepted_;
   if (most_ > 0) {
@@ -129,7 +169,7 @@ void CuttingProxy::Run() {
       ready.push_back({pair.deaf ? -1 : pair.client, POLLIN, 0});
       ready.push_back({pair.deaf ? -1 : pair.server, POLLIN, 0});
     }
-    if (poll(ready.data(), ready.size(), -1) < 0) continue;
+    if (poll(ready.data(), ready.size(), UntilNextCut()) < 0) continue;
     std::vector<Pair> kept;
     bool cut_all = false;
     if (ready[1].revents != 0) {
@@ -142,9 +182,22 @@ void CuttingProxy::Run() {
         for (Pair& pair : pairs_) pair.deaf = true;
       }
     }
+    bool cut_round = false;
+    {
+      const std::lock_guard lock(mutex_);
+      cut_round = interval_.count() > 0 && Clock::now() >= next_round_;
+      if (cut_round) next_round_ = Clock::now() + interval_;
+    }
     for (std::size_t at = 0; at < pairs_.size(); ++at) {
       Pair& pair = pairs_[at];
       bool alive = !cut_all;
+      const bool spoke = ready[2 + 2 * at].revents != 0 || ready[3 + 2 * at].revents != 0;
+      if (spoke && !pair.deaf) pair.heard = Clock::now();
+      if (alive && IsDue(pair, cut_round)) {
+        alive = false;
+        const std::lock_guard lock(mutex_);
+        ++cuts_;
+      }
       if (alive && !pair.deaf) {
         if (ready[2 + 2 * at].revents != 0) alive = Forward(pair.client, pair.server, nullptr);
         if (alive && ready[3 + 2 * at].revents != 0) {

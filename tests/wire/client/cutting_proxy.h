@@ -1,9 +1,10 @@
-// A TCP proxy on loopback that breaks its connections: after a number of bytes, on demand, or by
-// going deaf.
+// A TCP proxy on loopback that breaks its connections: after a number of bytes, when they are idle,
+// every so often, on demand, or by going deaf.
 //
 // Owned by a test, works on a thread of its own; every method may be called from any thread.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -28,6 +29,13 @@ class CuttingProxy {
   // the two. 0, 0 = never.
   void CutAfterBytes(std::int64_t least, std::int64_t most);
 
+  // Resets a connection over which nothing came from either side for so long, as load balancers do.
+  // Zero = never.
+  void CutIdleAfter(std::chrono::milliseconds limit);
+
+  // Resets every connection again and again. Zero = no more.
+  void CutEvery(std::chrono::milliseconds interval);
+
   // Resets every connection now.
   void CutAll();
 
@@ -37,16 +45,25 @@ class CuttingProxy {
   // Connections accepted so far.
   int accepted() const;
 
+  // Connections that were reset for being idle, or by CutEvery, so far.
+  int cuts() const;
+
  private:
+  using Clock = std::chrono::steady_clock;
   struct Pair {
     int client = -1;
     int server = -1;
     std::int64_t bytes_left = -1;  // towards the client; -1 = no limit
     bool deaf = false;
+    Clock::time_point heard = {};  // the last byte from either side
   };
 
   void Run();
   void Accept();
+  // Milliseconds until the next connection is due to be cut; -1 = none is.
+  int UntilNextCut() const;
+  // Whether time is up for this one.
+  bool IsDue(const Pair& pair, bool cut_round) const;
   // False when the pair is over.
   bool Forward(int from, int to, std::int64_t* bytes_left);
   static void Reset(const Pair& pair);
@@ -61,7 +78,11 @@ class CuttingProxy {
   std::mt19937_64 random_;   // the thread's own; fixed seed, so that a failure comes again
   std::int64_t least_ = 0;   // under mutex_, as is what follows
   std::int64_t most_ = 0;
+  std::chrono::milliseconds idle_ = {};
+  std::chrono::milliseconds interval_ = {};
+  Clock::time_point next_round_ = {};
   int accepted_ = 0;
+  int cuts_ = 0;
   bool cut_all_ = false;
   bool deafen_ = false;
   bool stop_ = false;

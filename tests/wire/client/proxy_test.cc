@@ -1,0 +1,227 @@
+// The client library through proxies that break connections, before the real server over the real
+// store: whatever is cut, each transition of each job is delivered once and in order.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "client/client.h"
+#include "client/job_state.h"
+#include "tests/wire/client/cutting_proxy.h"
+#include "tests/wire/rpc/gateway.h"
+
+namespace lumaedit::client {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::Ge;
+
+// The product's 15 s of heartbeat to a proxy's 60 s of patience, fifty times as fast.
+constexpr absl::Duration kHeartbeat = absl::Milliseconds(300);
+constexpr milliseconds kPatience(1200);
+constexpr absl::Duration kLimit = absl::Seconds(60);
+
+// What the watchers were told of each job, in its order.
+class Seen {
+ public:
+  void Add(const std::string& job_id, const v1::Transition& transition) {
+    const std::lock_guard lock(mutex_);
+    sequences_[job_id].push_back(transition.sequence());
+    if (IsFinal(transition.state())) ++final_;
+  }
+  int final_jobs() const {
+    const std::lock_guard lock(mutex_);
+    return final_;
+  }
+  std::size_t count(const std::string& job_id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = sequences_.find(job_id);
+    return found == sequences_.end() ? 0 : found->second.size();
+  }
+  // 1 … last of each of them, and nothing else.
+  void ExpectWhole(const std::vector<std::string>& ids, Gateway& gateway) const {
+    const std::lock_guard lock(mutex_);
+    EXPECT_EQ(sequences_.size(), ids.size());
+    for (const std::string& id : ids) {
+      std::vector<int> all(static_cast<std::size_t>(gateway.store().View(id)->job.sequence));
+      std::iota(all.begin(), all.end(), 1);
+      const auto found = sequences_.find(id);
+      ASSERT_NE(found, sequences_.end()) << id;
+      EXPECT_EQ(found->second, all) << id;
+    }
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::vector<int>> sequences_;
+  int final_ = 0;
+};
+
+class ProxyTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    GatewayOptions options;
+    options.rpc.tick = absl::Milliseconds(10);
+    options.rpc.least_heartbeat = absl::Milliseconds(10);
+    options.rpc.retry_spread = absl::Milliseconds(20);
+    gateway_ = std::make_unique<Gateway>(options);
+    ASSERT_TRUE(gateway_->started().ok()) << gateway_->started();
+    proxy_ = std::make_unique<CuttingProxy>(gateway_->server().port());
+    ClientOptions client;
+    client.connection.address = "127.0.0.1:" + std::to_string(proxy_->port());
+    client.backoff = {absl::Milliseconds(2), absl::Milliseconds(20)};
+    auto made = Client::Create(client);
+    ASSERT_TRUE(made.ok());
+    client_ = std::move(*made);
+  }
+
+  void Submit(int count) {
+    for (int n = 0; n < count; ++n) ids_.push_back(gateway_->SubmitOne());
+  }
+
+  // Two transitions of every job.
+  void Cycle() {
+    for (const std::string& id : ids_) gateway_->Move(id, JobState::kSubmitting);
+    for (const std::string& id : ids_) gateway_->Move(id, JobState::kPending);
+  }
+  void EndJobs() {
+    for (JobState state :
+         {JobState::kSubmitting, JobState::kQueued, JobState::kProcessing, JobState::kSucceeded}) {
+      for (const std::string& id : ids_) gateway_->Move(id, state);
+    }
+  }
+
+  template <typename Options>
+  Options With(absl::Duration heartbeat) const {
+    Options options;
+    options.heartbeat_interval = heartbeat;
+    options.silence_limit = absl::Seconds(10);
+    options.timeout = kLimit;
+    options.backoff = {absl::Milliseconds(2), absl::Milliseconds(20)};
+    return options;
+  }
+
+  // A watch of each job, and one of all; each runs until every job is over.
+  void StartWatches(absl::Duration heartbeat) {
+    for (const std::string& id : ids_) {
+      running_.push_back(std::async(std::launch::async, [this, id, heartbeat] {
+        WatchOptions options = With<WatchOptions>(heartbeat);
+        options.on_heartbeat = [this](const v1::Heartbeat&) { ++heartbeats_; };
+        const auto end = client_->Watch(
+            id, 0,
+            [&](const v1::Transition& transition) {
+              one_by_one_.Add(id, transition);
+              return WatchStep::kGoOn;
+            },
+            options);
+        EXPECT_TRUE(end.ok()) << end.error().ToString();
+      }));
+    }
+    running_.push_back(std::async(std::launch::async, [this, heartbeat] {
+      WatchAllOptions options = With<WatchAllOptions>(heartbeat);
+      options.known_sequence = [](const v1::Job&) { return 0; };
+      const auto end = client_->WatchAll(
+          [&](const std::string& id, const v1::Transition& transition) {
+            all_.Add(id, transition);
+            return all_.final_jobs() == static_cast<int>(ids_.size()) ? WatchStep::kStop
+                                                                      : WatchStep::kGoOn;
+          },
+          options);
+      EXPECT_TRUE(end.ok()) << end.error().ToString();
+    }));
+  }
+
+  void AwaitSubscribed() {
+    ASSERT_TRUE(Eventually([this] {
+      for (const std::string& id : ids_) {
+        if (one_by_one_.count(id) == 0 || all_.count(id) == 0) return false;
+      }
+      return true;
+    }));
+  }
+
+  void Finish() {
+    EndJobs();
+    for (auto& watch : running_) watch.get();
+    one_by_one_.ExpectWhole(ids_, *gateway_);
+    all_.ExpectWhole(ids_, *gateway_);
+  }
+
+  std::unique_ptr<Gateway> gateway_;
+  std::unique_ptr<CuttingProxy> proxy_;
+  std::unique_ptr<Client> client_;
+  std::vector<std::string> ids_;
+  Seen one_by_one_;
+  Seen all_;
+  std::atomic<int> heartbeats_ = 0;
+  std::vector<std::future<void>> running_;
+};
+
+TEST_F(ProxyTest, HeartbeatsKeepQuietStreamsOpenThroughAProxyThatCutsIdleOnes) {
+  Submit(3);
+  proxy_->CutIdleAfter(kPatience);
+  StartWatches(kHeartbeat);
+  AwaitSubscribed();
+  // Twice the proxy's patience without a transition.
+  const int quiet = 2 * static_cast<int>(kPatience / absl::ToChronoMilliseconds(kHeartbeat));
+  ASSERT_TRUE(Eventually([&] { return heartbeats_ >= 3 * quiet; }));
+  EXPECT_EQ(proxy_->cuts(), 0);
+  EXPECT_EQ(proxy_->accepted(), 1);
+  Finish();
+}
+
+TEST_F(ProxyTest, AStreamQuieterThanTheProxysPatienceIsCutAndLosesNothing) {
+  Submit(5);
+  proxy_->CutIdleAfter(kPatience / 6);
+  StartWatches(absl::Seconds(5));
+  AwaitSubscribed();
+  for (int round = 0; round < 5; ++round) {
+    const int cuts = proxy_->cuts();
+    ASSERT_TRUE(Eventually([&] { return proxy_->cuts() > cuts; }));
+    Cycle();
+  }
+  Finish();
+}
+
+TEST_F(ProxyTest, NothingIsLostWhileEverythingIsCutAgainAndAgain) {
+  Submit(20);
+  StartWatches(kHeartbeat);
+  AwaitSubscribed();
+  proxy_->CutEvery(milliseconds(100));
+  // Long polls of one of them beside.
+  std::vector<int> polled;
+  auto waiting = std::async(std::launch::async, [&] {
+    WaitOptions options;
+    options.poll = absl::Milliseconds(300);
+    options.timeout = kLimit;
+    options.backoff = {absl::Milliseconds(2), absl::Milliseconds(20)};
+    const auto job = client_->Wait(
+        ids_[0], 0,
+        [&](const v1::Transition& transition) {
+          polled.push_back(transition.sequence());
+          return WatchStep::kGoOn;
+        },
+        options);
+    EXPECT_TRUE(job.ok()) << job.error().ToString();
+  });
+  for (int round = 0; proxy_->cuts() < 20 && round < 500; ++round) Cycle();
+  EXPECT_THAT(proxy_->cuts(), Ge(20));
+  Finish();
+  waiting.get();
+  std::vector<int> whole(polled.size());
+  std::iota(whole.begin(), whole.end(), 1);
+  EXPECT_EQ(polled, whole);
+  EXPECT_EQ(static_cast<int>(polled.size()), gateway_->store().View(ids_[0])->job.sequence);
+}
+
+}  // namespace
+}  // namespace lumaedit::client
