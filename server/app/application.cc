@@ -27,7 +27,10 @@
 #include "server/job/job_service.h"
 #include "server/job/live_board.h"
 #include "server/job/price_service.h"
+#include "server/job/source_measurer.h"
+#include "server/job/source_service.h"
 #include "server/job/watch_hub.h"
+#include "server/media/av_media_probe.h"
 #include "server/rpc/authenticators.h"
 #include "server/rpc/edit_service.h"
 #include "server/rpc/grpc_server.h"
@@ -47,8 +50,16 @@ namespace {
 constexpr int kFanOutThreads = 1;
 // Reads of source slices, apart from the store's threads so that uploads do not hold up commits.
 constexpr int kSourceThreads = 2;
+// libavformat may take tens of MB for a hostile file.
+constexpr int kProbeThreads = 2;
+// Videos that wait to be measured; an inline one is in memory meanwhile.
+constexpr std::size_t kProbeQueue = 32;
+// Each upload waits for one thing at a time.
+constexpr std::size_t kUploadQueue = 1024;
 // Both queues hold work of our own, which is always taken.
 constexpr std::size_t kOwnQueue = 1024;
+
+constexpr std::int64_t kMegabyte = 1'000'000;
 
 // How the drain time is shared: answers to sealed POSTs get the most of it, calls that are still
 // open the next part; what is left is for the engine's own end.
@@ -84,14 +95,19 @@ struct Application::Parts {
   // Threads that block, for those who must not.
   std::unique_ptr<ThreadWorker> store_worker;
   std::unique_ptr<ThreadWorker> sources_worker;
+  std::unique_ptr<ThreadWorker> upload_worker;
+  std::unique_ptr<ThreadWorker> probe_worker;
   std::unique_ptr<ThreadWorker> fan_out_worker;
 
   // What callers ask of jobs, on top of the store.
   TransitionEncoder encoder;
   LiveBoard board;
+  std::unique_ptr<MediaProbe> probe;
+  std::unique_ptr<SourceMeasurer> measurer;
   std::unique_ptr<WatchHub> hub;
   std::unique_ptr<JobService> jobs;
   std::unique_ptr<PriceService> prices;
+  std::unique_ptr<SourceService> source_calls;
 
   // The I/O thread: every coroutine of the upstream and of the engine.
   asio::io_context io{1};
@@ -140,15 +156,26 @@ absl::Status Application::StartParts() {
                                    .counters = nullptr});
   if (!store.ok()) return Explain(store.status(), "the job store");
   p.store = *std::move(store);
-  auto sources =
-      OpenFolderSourceStore({.data_dir = config_.storing.data_dir, .clock = p.clock, .log = log_});
+  auto sources = OpenFolderSourceStore(
+      {.data_dir = config_.storing.data_dir,
+       .quota_bytes_per_caller = std::int64_t{config_.sources.quota_mb} * kMegabyte,
+       .most_sources_per_caller = config_.sources.most_per_caller,
+       .clock = p.clock,
+       .log = log_});
   if (!sources.ok()) return Explain(sources.status(), "the source store");
   p.sources = *std::move(sources);
 
   p.store_worker = std::make_unique<ThreadWorker>("store", config_.storing.threads,
                                                   static_cast<std::size_t>(config_.storing.queue));
   p.sources_worker = std::make_unique<ThreadWorker>("sources", kSourceThreads, kOwnQueue);
+  p.upload_worker =
+      std::make_unique<ThreadWorker>("uploads", config_.sources.upload_threads, kUploadQueue);
+  p.probe_worker = std::make_unique<ThreadWorker>("probe", kProbeThreads, kProbeQueue);
   p.fan_out_worker = std::make_unique<ThreadWorker>("fan-out", kFanOutThreads, kOwnQueue);
+
+  p.probe = MakeAvMediaProbe(p.clock);
+  p.measurer = std::make_unique<SourceMeasurer>(*p.probe, *p.probe_worker,
+                                                config_.rpc.validation.longest_source);
 
   p.hub = std::make_unique<WatchHub>(WatchHub::Deps{.store = *p.store,
                                                     .store_worker = *p.store_worker,
@@ -161,15 +188,25 @@ absl::Status Application::StartParts() {
                                                          .hub = *p.hub,
                                                          .board = p.board,
                                                          .store_worker = *p.store_worker,
+                                                         .measurer = *p.measurer,
                                                          .clock = p.clock,
                                                          .random = p.random,
                                                          .log = log_},
-                                        config_.budget);
+                                        config_.budget, config_.engine.house.source_kept);
   p.prices = std::make_unique<PriceService>(PriceService::Deps{.store = *p.store,
                                                                .sources = *p.sources,
                                                                .store_worker = *p.store_worker,
+                                                               .measurer = *p.measurer,
                                                                .clock = p.clock},
                                             config_.budget);
+  p.source_calls = std::make_unique<SourceService>(
+      SourceService::Deps{.sources = *p.sources,
+                          .worker = *p.upload_worker,
+                          .measurer = *p.measurer,
+                          .clock = p.clock,
+                          .log = log_},
+      SourceSettings{.largest_bytes = std::int64_t{config_.sources.largest_mb} * kMegabyte,
+                     .kept = config_.engine.house.source_kept});
 
   HttpOptions http;
   http.base_url = config_.asking.base_url;
@@ -222,6 +259,7 @@ absl::Status Application::StartParts() {
   p.service =
       std::make_unique<GrpcEditService>(GrpcEditService::Deps{.jobs = *p.jobs,
                                                               .prices = *p.prices,
+                                                              .sources = *p.source_calls,
                                                               .hub = *p.hub,
                                                               .authenticator = *p.authenticator,
                                                               .clock = p.clock,
@@ -284,6 +322,7 @@ void Application::Stop() {
     if (!config_.running.ready_file.empty()) std::remove(config_.running.ready_file.c_str());
   }
   if (p.jobs != nullptr) p.jobs->Drain();
+  if (p.source_calls != nullptr) p.source_calls->Drain();
   if (p.server != nullptr) p.server->Drain();
 
   // Unsealed sends stop; what is sealed gets its answer if it comes soon. Calls are still answered:
@@ -302,6 +341,8 @@ void Application::Stop() {
 
   // Each runs what is still queued, which uses the parts below.
   p.sources_worker.reset();
+  p.probe_worker.reset();
+  p.upload_worker.reset();
   p.store_worker.reset();
   p.fan_out_worker.reset();
 

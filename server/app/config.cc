@@ -221,6 +221,26 @@ SettingList SettingsOf(Config& config) {
   list.Integer("store-queue", &config.storing.queue, 16, 1000000,
                "Calls that may wait for the store; more are refused");
 
+  list.Group("Sources");
+  list.Integer("largest-source-mb", &config.sources.largest_mb, 1, 10'000,
+               "Largest video that may be uploaded, in millions of bytes");
+  list.Duration("longest-source", &config.rpc.validation.longest_source, absl::Seconds(1),
+                absl::Seconds(30), "A source known to be longer is refused");
+  list.Integer("source-quota-mb", &config.sources.quota_mb, 1, 10'000'000,
+               "Stored sources of one caller, in millions of bytes");
+  list.Integer("sources-per-caller", &config.sources.most_per_caller, 1, 1'000'000,
+               "Stored sources of one caller");
+  list.Duration("source-kept", &config.engine.house.source_kept, absl::Hours(2), absl::Hours(720),
+                "How long a source stays after its upload, or after a job needed it");
+  list.Integer("uploads", &config.rpc.most_uploads, 1, 1000,
+               "Uploads at a time; more are told to come back");
+  list.Integer("uploads-per-caller", &config.rpc.uploads_per_caller, 1, 1000,
+               "Uploads of one caller at a time; more are refused");
+  list.Duration("upload-silence", &config.rpc.upload_silence, absl::Seconds(1), absl::Hours(1),
+                "An upload that sends nothing for so long is ended; it can go on");
+  list.Integer("upload-threads", &config.sources.upload_threads, 1, 64,
+               "Pieces of uploads written at a time");
+
   list.Group("Upstream");
   list.Text("upstream-base-url", &config.asking.base_url, "https URL",
             "The request queue, without a trailing /requests");
@@ -239,8 +259,6 @@ SettingList SettingsOf(Config& config) {
   DispatchSettings& dispatch = config.engine.dispatch;
   PollSettings& poll = config.engine.poll;
   ReconcileSettings& reconcile = config.engine.reconcile;
-  list.Duration("longest-source", &config.rpc.validation.longest_source, absl::Seconds(1),
-                absl::Seconds(30), "A source known to be longer is refused");
   list.Integer("posts-in-flight", &dispatch.posts_in_flight, 1, 64,
                "POSTs to the upstream at a time");
   list.Duration("answer-wait", &dispatch.answer_wait, absl::Seconds(1), absl::Seconds(330),

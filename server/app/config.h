@@ -35,6 +35,12 @@ struct Config {
     // Calls that may wait for a store thread; more are refused.
     int queue = 4096;
   };
+  struct Sources {
+    int largest_mb = 200;  // 10^6 bytes each
+    int quota_mb = 10'000;
+    int most_per_caller = 100'000;
+    int upload_threads = 4;
+  };
   struct Asking {
     std::string base_url = "https://console.gmicloud.ai/api/v1/ie/requestqueue/apikey";
     std::string ca_file;  // empty: the system's certificates
@@ -49,6 +55,7 @@ struct Config {
 
   Listening listening;
   Storing storing;
+  Sources sources;
   Asking asking;
   std::string on_capacity_refusal = "retry";  // what engine.reconcile says, in words
   std::string budget_window = "month";        // what budget.window says, in words

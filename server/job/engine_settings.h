@@ -73,11 +73,17 @@ struct LeaseSettings {
   absl::Duration renew_every = absl::Seconds(5);
 };
 
+struct HouseSettings {
+  // A source stays at least this long after a job was seen to need it; looked at each hour.
+  absl::Duration source_kept = absl::Hours(24);
+};
+
 struct EngineSettings {
   DispatchSettings dispatch;
   PollSettings poll;
   ReconcileSettings reconcile;
   LeaseSettings lease;
+  HouseSettings house;
 };
 
 }  // namespace lumaedit

@@ -17,8 +17,6 @@ namespace {
 constexpr int kTakeOverPage = 500;
 constexpr absl::Duration kHouseInterval = absl::Seconds(10);
 constexpr absl::Duration kSourceInterval = absl::Hours(1);
-// A source that a job may still have to send is kept this long from each look.
-constexpr absl::Duration kSourceKept = absl::Hours(24);
 constexpr absl::Duration kStopPatience = absl::Seconds(10);
 constexpr char kPausedSetting[] = "dispatch_paused";
 
@@ -218,8 +216,9 @@ asio::awaitable<bool> JobEngine::KeepSource(std::string job_id) {
   const auto* stored = std::get_if<StoredSource>(&view->job.edit.source);
   if (stored == nullptr) co_return true;
   const absl::Status kept = co_await Offload(context_.deps().store_worker, [&] {
-    return context_.deps().sources.KeepUntil(view->job.caller, stored->source_id,
-                                             context_.clock().Now() + kSourceKept);
+    return context_.deps().sources.KeepUntil(
+        view->job.caller, stored->source_id,
+        context_.clock().Now() + context_.settings().house.source_kept);
   });
   if (!kept.ok()) {
     context_.log().Error("source_not_kept",

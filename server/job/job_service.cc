@@ -15,9 +15,8 @@
 namespace lumaedit {
 namespace {
 
-// An inline source outlives any job that could need it: start_within has no limit, so the engine
-// puts the expiry off while a job lives (SourceStore::KeepUntil).
-constexpr absl::Duration kInlineSourceKept = absl::Hours(24);
+// An expiry that lies so near to the usual one is left: each change is a file that is synced.
+constexpr absl::Duration kNearEnough = absl::Hours(1);
 
 absl::Status Draining() {
   ErrorDetail detail;
@@ -51,7 +50,8 @@ absl::Status CheckPriceLimit(const Job& job) {
 
 }  // namespace
 
-JobService::JobService(Deps deps, BudgetSettings budget) : deps_(deps), budget_(budget) {}
+JobService::JobService(Deps deps, BudgetSettings budget, absl::Duration source_kept)
+    : deps_(deps), budget_(budget), source_kept_(source_kept) {}
 
 template <typename T, typename Work>
 void JobService::Run(Reply<T> reply, Work work) {
@@ -64,13 +64,46 @@ JobSnapshot JobService::Snapshot(Job job) const {
 }
 
 void JobService::Submit(SubmitRequest request, Reply<JobSnapshot> reply) {
-  Run(std::move(reply),
-      [this, request = std::move(request)]() mutable { return SubmitNow(std::move(request)); });
+  request.request_id = absl::AsciiStrToLower(request.request_id);
+  if (auto* stored = std::get_if<StoredSource>(&request.edit.source)) {
+    absl::AsciiStrToLower(&stored->source_id);
+  }
+  if (request.inline_source) {
+    SubmitInline(std::move(request), std::move(reply));
+    return;
+  }
+  Run(std::move(reply), [this, request = std::move(request)]() -> absl::StatusOr<JobSnapshot> {
+    if (auto known = AnswerKnown(request)) return *std::move(known);
+    return SubmitNow(request, std::nullopt);
+  });
 }
 
-absl::StatusOr<JobSnapshot> JobService::SubmitNow(SubmitRequest request) {
-  request.request_id = absl::AsciiStrToLower(request.request_id);
+void JobService::SubmitInline(SubmitRequest request, Reply<JobSnapshot> reply) {
+  auto held_request = std::make_shared<const SubmitRequest>(std::move(request));
+  auto held_reply = std::make_shared<Reply<JobSnapshot>>(std::move(reply));
+  const bool taken = deps_.store_worker.TryPost([this, held_request, held_reply] {
+    if (auto known = AnswerKnown(*held_request)) {
+      std::move (*held_reply)(*std::move(known));
+      return;
+    }
+    const std::shared_ptr<const std::string> bytes(held_request,
+                                                   &held_request->inline_source->data);
+    deps_.measurer.Measure(
+        bytes,
+        Reply<MediaInfo>([this, held_request, held_reply](const absl::StatusOr<MediaInfo>& media) {
+          if (!media.ok()) {
+            std::move (*held_reply)(media.status());
+            return;
+          }
+          Run(std::move(*held_reply), [this, held_request, length = media->duration] {
+            return SubmitNow(*held_request, length);
+          });
+        }));
+  });
+  if (!taken) std::move (*held_reply)(Overloaded());
+}
 
+std::optional<absl::StatusOr<JobSnapshot>> JobService::AnswerKnown(const SubmitRequest& request) {
   // Looked up before anything is stored: a repeat must not leave a second copy of a video behind,
   // and must be answered while draining.
   const auto known = deps_.store.FindByRequestId(request.caller, request.request_id);
@@ -88,9 +121,15 @@ absl::StatusOr<JobSnapshot> JobService::SubmitNow(SubmitRequest request) {
   }
   if (!absl::IsNotFound(known.status())) return known.status();
   if (draining_) return Draining();
+  return std::nullopt;
+}
+
+absl::StatusOr<JobSnapshot> JobService::SubmitNow(const SubmitRequest& request,
+                                                  const Measured& measured) {
   auto resolved = ResolveSource(deps_.store, deps_.sources, request.caller, request.edit.source,
                                 request.options.declared_source_duration);
   if (!resolved.ok()) return resolved.status();
+  if (measured) resolved->length = MeasuredLength(*measured);
 
   const absl::Time now = deps_.clock.Now();
   NewJob new_job;
@@ -99,7 +138,7 @@ absl::StatusOr<JobSnapshot> JobService::SubmitNow(SubmitRequest request) {
   job.caller = request.caller;
   job.request_id = request.request_id;
   job.edit = request.edit;
-  job.edit.source = std::move(resolved->source);
+  job.edit.source = resolved->source;
   job.options = request.options;
   job.source_length = resolved->length;
   job.quote = QuoteFor(job.edit.output_format, job.source_length).price;
@@ -109,10 +148,12 @@ absl::StatusOr<JobSnapshot> JobService::SubmitNow(SubmitRequest request) {
   new_job.budget_window_start = PeriodOf(budget_.window, now).start;
   if (auto limit = CallerLimit(budget_, job.caller, now)) new_job.limits.push_back(*limit);
   if (absl::Status allowed = CheckPriceLimit(job); !allowed.ok()) return allowed;
-  if (request.inline_source) {
-    auto edit = StoreInline(request, job.id);
+  if (measured) {
+    auto edit = StoreInline(request, job.id, *measured);
     if (!edit.ok()) return edit.status();
     job.edit = *std::move(edit);
+  } else if (absl::Status kept = KeepSource(job.caller, *resolved); !kept.ok()) {
+    return kept;
   }
 
   auto inserted = deps_.store.Insert(new_job);
@@ -134,8 +175,16 @@ void JobService::RefreshAfter(const absl::Status& status, const std::string& cal
   if (absl::IsUnavailable(status)) deps_.hub.Refresh(caller);
 }
 
+// Before the job is there: the engine keeps the sources of jobs that it has seen, and a source that
+// is about to expire could be swept in between. While the job lives the engine goes on.
+absl::Status JobService::KeepSource(const std::string& caller, const ResolvedSource& resolved) {
+  const absl::Time until = deps_.clock.Now() + source_kept_;
+  if (resolved.expire_time > until - kNearEnough) return absl::OkStatus();
+  return deps_.sources.KeepUntil(caller, std::get<StoredSource>(resolved.source).source_id, until);
+}
+
 absl::StatusOr<Edit> JobService::StoreInline(const SubmitRequest& request,
-                                             const std::string& job_id) {
+                                             const std::string& job_id, absl::Duration length) {
   Edit edit = request.edit;
   SourceInfo info;
   info.caller = request.caller;
@@ -143,13 +192,13 @@ absl::StatusOr<Edit> JobService::StoreInline(const SubmitRequest& request,
   info.media_type = request.inline_source->media_type;
   info.size_bytes = static_cast<std::int64_t>(request.inline_source->data.size());
   info.sha256 = Sha256Hex(request.inline_source->data);
-  info.expire_time = deps_.clock.Now() + kInlineSourceKept;
+  info.expire_time = deps_.clock.Now() + source_kept_;
   if (auto opened = deps_.sources.Open(info); !opened.ok()) return opened.status();
   if (auto added = deps_.sources.Append(info.caller, info.id, 0, request.inline_source->data);
       !added.ok()) {
     return added;
   }
-  auto finished = deps_.sources.Finish(info.caller, info.id, absl::ZeroDuration());
+  auto finished = deps_.sources.Finish(info.caller, info.id, length);
   if (!finished.ok()) return finished.status();
   edit.source = StoredSource{.source_id = info.id,
                              .media_type = info.media_type,

@@ -1,7 +1,8 @@
 // What callers ask of jobs: submit, get, list, cancel. Everything here is store work.
 //
 // Owned by `app`. Each method may be called from any thread, returns at once, and gives its reply
-// on a store thread. When the store's queue is full the reply is RESOURCE_EXHAUSTED kOverloaded.
+// on a store thread (a probe thread, where an inline source is refused). When the store's queue is
+// full the reply is RESOURCE_EXHAUSTED kOverloaded.
 #pragma once
 
 #include <atomic>
@@ -20,6 +21,8 @@
 #include "server/job/job_snapshot.h"
 #include "server/job/job_store.h"
 #include "server/job/live_board.h"
+#include "server/job/source_measurer.h"
+#include "server/job/source_resolver.h"
 #include "server/job/source_store.h"
 #include "server/job/validation.h"
 #include "server/job/watch_hub.h"
@@ -67,18 +70,22 @@ class JobService {
     WatchHub& hub;
     LiveBoard& board;
     Worker& store_worker;
+    SourceMeasurer& measurer;
     Clock& clock;
     Random& random;
     Log& log;
   };
-  explicit JobService(Deps deps, BudgetSettings budget = {});
+  // `source_kept`: how long a source stays at least from its use here.
+  explicit JobService(Deps deps, BudgetSettings budget = {},
+                      absl::Duration source_kept = absl::Hours(24));
 
   // Set once, before the first call.
   void SetListener(JobListener* listener) { listener_ = listener; }
 
   // Durable when it answers OK (rule 2). The request was validated before. A known request_id
   // answers the job as it is now, also while draining; ALREADY_EXISTS kRequestIdReused names the
-  // fields that differ. A reply that nobody waits for any more does not undo the submission.
+  // fields that differ. An inline source is measured first, apart from the store's threads. A reply
+  // that nobody waits for any more does not undo the submission.
   void Submit(SubmitRequest request, Reply<JobSnapshot> reply);
 
   void Get(std::string caller, std::string job_id, Reply<JobSnapshot> reply);
@@ -104,11 +111,18 @@ class JobService {
   LiveInfo Live(const std::string& job_id) const { return deps_.board.Get(job_id); }
 
  private:
-  absl::StatusOr<JobSnapshot> SubmitNow(SubmitRequest request);
+  using Measured = std::optional<absl::Duration>;  // of an inline source
+
+  void SubmitInline(SubmitRequest request, Reply<JobSnapshot> reply);
+  // The answer to a repeat, or to what is refused while draining; unset: the request is new.
+  std::optional<absl::StatusOr<JobSnapshot>> AnswerKnown(const SubmitRequest& request);
+  absl::StatusOr<JobSnapshot> SubmitNow(const SubmitRequest& request, const Measured& measured);
   absl::StatusOr<JobSnapshot> AnswerRepeat(const Job& job, const SubmitRequest& request,
                                            const Edit& edit);
   void RefreshAfter(const absl::Status& status, const std::string& caller);
-  absl::StatusOr<Edit> StoreInline(const SubmitRequest& request, const std::string& job_id);
+  absl::StatusOr<Edit> StoreInline(const SubmitRequest& request, const std::string& job_id,
+                                   absl::Duration length);
+  absl::Status KeepSource(const std::string& caller, const ResolvedSource& resolved);
   absl::StatusOr<CancelAnswer> CancelNow(const std::string& caller, const std::string& job_id,
                                          const std::string& actor);
   JobSnapshot Snapshot(Job job) const;
@@ -118,6 +132,7 @@ class JobService {
 
   const Deps deps_;
   const BudgetSettings budget_;
+  const absl::Duration source_kept_;
   JobListener* listener_ = nullptr;
   std::atomic<bool> draining_ = false;
 };

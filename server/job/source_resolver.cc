@@ -24,6 +24,11 @@ SourceLength LengthOfOutcome(const SourceLength& origin,
   return declared ? DeclaredLength(declared) : origin;
 }
 
+absl::Status UploadNotFinished() {
+  return MakeError(absl::StatusCode::kFailedPrecondition, ErrorReason::kSourceNotReady,
+                   "the upload of edit.source_id is not finished");
+}
+
 absl::Status JobNotReady(std::string_view why, std::string_view state) {
   ErrorDetail detail;
   detail.reason = ErrorReason::kSourceNotReady;
@@ -39,18 +44,19 @@ struct Resolver {
   const std::optional<absl::Duration>& declared;
 
   absl::StatusOr<ResolvedSource> operator()(std::monostate) const {
-    return ResolvedSource{std::monostate(), DeclaredLength(declared)};
+    return ResolvedSource{.source = std::monostate(), .length = DeclaredLength(declared)};
   }
 
   absl::StatusOr<ResolvedSource> operator()(const GenerationSource& source) const {
     auto origin = jobs.OriginOfGeneration(source.generation_id);
     if (!origin.ok()) return origin.status();
-    if (!*origin) return ResolvedSource{source, DeclaredLength(declared)};
+    if (!*origin) return ResolvedSource{.source = source, .length = DeclaredLength(declared)};
     // The upstream sees one key for all callers, so it would take anybody's video as a source.
     if ((*origin)->caller != caller) {
       return InvalidFields({{"edit.generation_id", "cannot be used as a source"}});
     }
-    return ResolvedSource{source, LengthOfOutcome((*origin)->source_length, declared)};
+    return ResolvedSource{.source = source,
+                          .length = LengthOfOutcome((*origin)->source_length, declared)};
   }
 
   absl::StatusOr<ResolvedSource> operator()(const JobSource& source) const {
@@ -64,8 +70,8 @@ struct Resolver {
       return JobNotReady("names a job whose outcome has no generation id",
                          JobStateName(job->state));
     }
-    return ResolvedSource{JobSource{source.job_id, job->outcome->generation_id},
-                          LengthOfOutcome(job->source_length, declared)};
+    return ResolvedSource{.source = JobSource{source.job_id, job->outcome->generation_id},
+                          .length = LengthOfOutcome(job->source_length, declared)};
   }
 
   absl::StatusOr<ResolvedSource> operator()(StoredSource source) const {
@@ -73,26 +79,28 @@ struct Resolver {
     if (!info.ok()) return info.status();
     switch (info->state) {
       case SourceInfo::State::kUploading:
-        return MakeError(absl::StatusCode::kFailedPrecondition, ErrorReason::kSourceNotReady,
-                         "the upload of edit.source_id is not finished");
+        return UploadNotFinished();
       case SourceInfo::State::kRejected:
         return MakeError(absl::StatusCode::kInvalidArgument, info->rejection,
                          "edit.source_id names a source that was rejected");
       case SourceInfo::State::kReady:
+        if (!info->IsUsable()) return UploadNotFinished();
         break;
     }
     source.media_type = info->media_type;
     source.sha256 = info->sha256;
     source.size_bytes = info->size_bytes;
-    // What was measured wins over what the caller says, whichever is longer.
-    SourceLength length = info->duration > absl::ZeroDuration()
-                              ? SourceLength{CountedLength(info->duration), DurationBasis::kProbed}
-                              : DeclaredLength(declared);
-    return ResolvedSource{std::move(source), std::move(length)};
+    return ResolvedSource{.source = std::move(source),
+                          .length = MeasuredLength(info->duration),
+                          .expire_time = info->expire_time};
   }
 };
 
 }  // namespace
+
+SourceLength MeasuredLength(absl::Duration duration) {
+  return {CountedLength(duration), DurationBasis::kProbed};
+}
 
 absl::StatusOr<ResolvedSource> ResolveSource(JobStore& jobs, SourceStore& sources,
                                              const std::string& caller, const Source& source,

@@ -24,9 +24,13 @@ struct SourceInfo {
   std::int64_t size_bytes = 0;                     // as announced
   std::int64_t received_bytes = 0;                 // the offset to resume at
   std::string sha256;                              // lower-case hex, as announced
-  absl::Duration duration = absl::ZeroDuration();  // zero: not known
+  absl::Duration duration = absl::ZeroDuration();  // zero: not measured
   absl::Time expire_time = absl::InfinitePast();
   ErrorReason rejection = ErrorReason::kUnspecified;
+
+  // What callers are told is READY. Whole and checked, but not measured yet, is for the gateway
+  // alone: a kill between the two leaves it so, and the next end of the upload measures it.
+  bool IsUsable() const { return state == State::kReady && duration > absl::ZeroDuration(); }
 };
 
 // Random access to the bytes of a READY source; used by one thread at a time.
@@ -43,16 +47,20 @@ class SourceStore {
   virtual ~SourceStore() = default;
 
   // Starts or finds an upload. An existing id answers what it is, whatever `info` says; the caller
-  // compares. RESOURCE_EXHAUSTED kQuotaExceeded: the caller's quota would be exceeded.
+  // compares. One that was rejected for its sha256 begins anew: other bytes may have it.
+  // RESOURCE_EXHAUSTED kQuotaExceeded: the caller's quota would be exceeded.
   virtual absl::StatusOr<SourceInfo> Open(const SourceInfo& info) = 0;
 
-  // Appends at `offset`, which must be received_bytes (else FAILED_PRECONDITION). Durable when the
-  // upload is finished, not before. UNAVAILABLE kStorageFull: no space, nothing was appended.
+  // Appends at `offset`, which must be received_bytes, else FAILED_PRECONDITION kUploadOffset
+  // (metadata: received_bytes). Durable when the upload is finished, not before. UNAVAILABLE
+  // kStorageFull: no space, nothing was appended.
   virtual absl::Status Append(const std::string& caller, const std::string& id, std::int64_t offset,
                               std::string_view bytes) = 0;
 
-  // All bytes are in: checks size and sha256, makes the bytes and the state durable. `duration`
-  // zero = not known. INVALID_ARGUMENT when size or hash differ: the upload is then REJECTED.
+  // All bytes are in: checks size and sha256, makes the bytes and the state durable. Only then can
+  // they be read, and so measured: `duration` is zero in this first call, and a second one brings
+  // it. INVALID_ARGUMENT kTruncated: bytes are missing, and the upload can go on (metadata:
+  // received_bytes). INVALID_ARGUMENT kChecksumMismatch: the upload is REJECTED now.
   virtual absl::StatusOr<SourceInfo> Finish(const std::string& caller, const std::string& id,
                                             absl::Duration duration) = 0;
 

@@ -25,37 +25,11 @@ constexpr std::size_t kMostHostLabelLength = 63;
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
-bool IsUuidButNil(std::string_view text) {
-  if (text.size() != 36) return false;
-  bool nil = true;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (i == 8 || i == 13 || i == 18 || i == 23) {
-      if (text[i] != '-') return false;
-      continue;
-    }
-    if (!absl::ascii_isxdigit(text[i])) return false;
-    if (text[i] != '0') nil = false;
-  }
-  return !nil;
-}
-
 bool IsId(std::string_view text) {
   return !text.empty() && text.size() <= kMostIdLength &&
          std::all_of(text.begin(), text.end(), [](unsigned char c) {
            return absl::ascii_isalnum(c) || c == '_' || c == '-';
          });
-}
-
-// "video/" and a token of RFC 9110 section 5.6.2.
-bool IsVideoMediaType(std::string_view text) {
-  constexpr std::string_view kPrefix = "video/";
-  if (text.size() <= kPrefix.size() || text.size() > kMostMediaTypeLength) return false;
-  if (text.substr(0, kPrefix.size()) != kPrefix) return false;
-  text.remove_prefix(kPrefix.size());
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return absl::ascii_isalnum(c) ||
-           std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
-  });
 }
 
 bool IsLabelKey(std::string_view key) {
@@ -258,6 +232,31 @@ void CompareManual(const std::optional<ManualConditioning>& first,
 }
 
 }  // namespace
+
+bool IsUuidButNil(std::string_view text) {
+  if (text.size() != 36) return false;
+  bool nil = true;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (i == 8 || i == 13 || i == 18 || i == 23) {
+      if (text[i] != '-') return false;
+      continue;
+    }
+    if (!absl::ascii_isxdigit(text[i])) return false;
+    if (text[i] != '0') nil = false;
+  }
+  return !nil;
+}
+
+bool IsVideoMediaType(std::string_view text) {
+  constexpr std::string_view kPrefix = "video/";
+  if (text.size() <= kPrefix.size() || text.size() > kMostMediaTypeLength) return false;
+  if (text.substr(0, kPrefix.size()) != kPrefix) return false;
+  text.remove_prefix(kPrefix.size());
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) ||
+           std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
 
 std::vector<Violation> ValidateSubmit(const SubmitRequest& request,
                                       const ValidationLimits& limits) {

@@ -45,6 +45,12 @@ std::vector<Violation> ValidateLabels(const std::map<std::string, std::string>& 
 // Empty answer: fine. The gateway never fetches it (hardening.md section 3).
 std::string WhyNotAPublicUrl(std::string_view url);
 
+// 36 characters, upper or lower case, and not all zero.
+bool IsUuidButNil(std::string_view text);
+
+// "video/" and a token of RFC 9110 section 5.6.2, without parameters.
+bool IsVideoMediaType(std::string_view text);
+
 // The fields in which a repeat of a request differs from the first (protocol.md section 8).
 std::vector<std::string> DifferingFields(const Edit& first, const SubmitOptions& first_options,
                                          const Edit& repeat, const SubmitOptions& repeat_options);

@@ -67,6 +67,9 @@ GrpcEditService::GrpcEditService(Deps deps, RpcSettings settings)
       settings_(settings),
       streams_({settings.tick, settings.retry_spread, settings.watches_per_connection,
                 settings.most_watches},
+               deps.clock, deps.random),
+      uploads_({settings.tick, settings.retry_spread, settings.uploads_per_caller,
+                settings.most_uploads, "uploads", "caller", ErrorReason::kOverloaded},
                deps.clock, deps.random) {}
 
 absl::StatusOr<CallerIdentity> GrpcEditService::Authenticate(

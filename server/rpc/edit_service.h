@@ -20,6 +20,7 @@
 #include "server/job/authenticator.h"
 #include "server/job/job_service.h"
 #include "server/job/price_service.h"
+#include "server/job/source_service.h"
 #include "server/job/upstream_calls.h"
 #include "server/job/watch_hub.h"
 #include "server/rpc/rpc_settings.h"
@@ -47,6 +48,7 @@ class GrpcEditService final : public RawEditService {
   struct Deps {
     JobService& jobs;
     PriceService& prices;
+    SourceService& sources;
     WatchHub& hub;  // made with a TransitionEncoder
     const Authenticator& authenticator;
     Clock& clock;
@@ -56,11 +58,15 @@ class GrpcEditService final : public RawEditService {
   };
   GrpcEditService(Deps deps, RpcSettings settings);
 
-  // Ends every watch with UNAVAILABLE kDraining and refuses new ones. JobService::Drain refuses new
-  // submissions.
-  void DrainStreams() { streams_.Drain(); }
+  // Ends every watch and every upload with UNAVAILABLE kDraining and refuses new ones.
+  // JobService::Drain refuses new submissions.
+  void DrainStreams() {
+    streams_.Drain();
+    uploads_.Drain();
+  }
 
   std::size_t open_streams() const { return streams_.size(); }
+  std::size_t open_uploads() const { return uploads_.size(); }
 
   // Streams that were cut because a write did not drain, since the start.
   std::int64_t stalled_streams() const { return streams_.stalled(); }
@@ -90,6 +96,13 @@ class GrpcEditService final : public RawEditService {
   grpc::ServerUnaryReactor* GetBudget(grpc::CallbackServerContext* context,
                                       const grpc::ByteBuffer* request,
                                       grpc::ByteBuffer* response) override;
+  // source_calls.cc
+  grpc::ServerReadReactor<grpc::ByteBuffer>* UploadSource(grpc::CallbackServerContext* context,
+                                                          grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* GetSource(grpc::CallbackServerContext* context,
+                                      const grpc::ByteBuffer* request,
+                                      grpc::ByteBuffer* response) override;
+  // watch_calls.cc
   grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchJob(grpc::CallbackServerContext* context,
                                                        const grpc::ByteBuffer* request) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchJobs(grpc::CallbackServerContext* context,
@@ -122,6 +135,7 @@ class GrpcEditService final : public RawEditService {
   const std::shared_ptr<std::atomic<std::int64_t>> submit_bytes_ =
       std::make_shared<std::atomic<std::int64_t>>(0);
   StreamRegistry streams_;
+  StreamRegistry uploads_;
 };
 
 }  // namespace lumaedit

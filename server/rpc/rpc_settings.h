@@ -27,6 +27,12 @@ struct RpcSettings {
   // Over all connections: beyond it a new one ends OVERLOADED. gRPC keeps tens of KB for each.
   int most_watches = 50'000;
 
+  // UploadSource.
+  int most_uploads = 64;
+  int uploads_per_caller = 16;
+  // An upload that says nothing for so long is ended; it can go on.
+  absl::Duration upload_silence = absl::Seconds(60);
+
   // WaitJob.
   absl::Duration usual_wait = absl::Seconds(30);
   absl::Duration most_wait = absl::Minutes(10);

@@ -3,11 +3,14 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace lumaedit {
 namespace {
 
 constexpr char kStopping[] = "this process is stopping";
-constexpr char kTooMuch[] = "the gateway has more watches than it can serve";
+
+absl::string_view AbslView(std::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
 
@@ -34,8 +37,12 @@ absl::Status StreamRegistry::Add(const std::shared_ptr<WatchedStream>& stream,
     if (!draining && streams_.size() < static_cast<std::size_t>(settings_.most_streams)) {
       auto& count = *by_connection_.try_emplace(connection, 0).first;
       if (count.second >= settings_.streams_per_connection) {
-        return MakeError(absl::StatusCode::kResourceExhausted, ErrorReason::kTooManyWatches,
-                         "this connection has too many watches; open another connection");
+        ErrorDetail detail;
+        detail.reason = settings_.at_limit;
+        if (detail.reason == ErrorReason::kOverloaded) detail.retry_after = absl::Seconds(1);
+        return MakeError(absl::StatusCode::kResourceExhausted, std::move(detail),
+                         absl::StrCat("this ", AbslView(settings_.owner), " has too many ",
+                                      AbslView(settings_.kind), "; use another one, or wait"));
       }
       ++count.second;
       streams_.emplace(stream.get(), Entry{stream, &count});
@@ -43,7 +50,11 @@ absl::Status StreamRegistry::Add(const std::shared_ptr<WatchedStream>& stream,
     }
   }
   return draining ? ComeBack(ErrorReason::kDraining, kStopping)
-                  : ComeBack(ErrorReason::kOverloaded, kTooMuch);
+                  : ComeBack(ErrorReason::kOverloaded, TooMany());
+}
+
+std::string StreamRegistry::TooMany() const {
+  return absl::StrCat("the gateway has more ", AbslView(settings_.kind), " than it can serve");
 }
 
 void StreamRegistry::Remove(const WatchedStream* stream) {
@@ -76,7 +87,7 @@ absl::Status StreamRegistry::ComeBack(ErrorReason reason, std::string_view messa
 
 absl::Status StreamRegistry::EndOf(const absl::Status& status) {
   const ErrorReason reason = DetailOf(status).reason;
-  if (reason == ErrorReason::kOverloaded) return ComeBack(reason, kTooMuch);
+  if (reason == ErrorReason::kOverloaded) return ComeBack(reason, TooMany());
   // A reply that was dropped.
   if (absl::IsUnavailable(status) && reason == ErrorReason::kUnspecified) {
     return ComeBack(ErrorReason::kDraining, kStopping);

@@ -1,9 +1,9 @@
-// All open watches (streams, and calls that wait): counts them by connection, tells them the time,
-// ends them at a drain.
+// All open watches (streams, and calls that wait), or all uploads: counts them by connection or by
+// caller, tells them the time, ends them at a drain.
 //
-// Owned by GrpcEditService. Thread-safe. One thread looks at every stream once a tick; no stream
-// has a timer or a thread of its own. The destructor waits until the last stream has gone, so the
-// server must have been shut down before.
+// Owned by GrpcEditService, one for each kind. Thread-safe. One thread looks at every stream once a
+// tick; no stream has a timer or a thread of its own. The destructor waits until the last stream
+// has gone, so the server must have been shut down before.
 #pragma once
 
 #include <atomic>
@@ -41,12 +41,16 @@ class StreamRegistry {
     absl::Duration retry_spread;
     int streams_per_connection;
     int most_streams;  // over all connections
+    // For the texts, and the reason at the limit of one connection.
+    std::string_view kind = "watches";
+    std::string_view owner = "connection";
+    ErrorReason at_limit = ErrorReason::kTooManyWatches;
   };
   StreamRegistry(Settings settings, Clock& clock, Random& random);
   ~StreamRegistry();
 
   // UNAVAILABLE kDraining after Drain, kOverloaded at the limit over all connections;
-  // RESOURCE_EXHAUSTED kTooManyWatches at that of this one.
+  // RESOURCE_EXHAUSTED with `at_limit` at that of this one.
   absl::Status Add(const std::shared_ptr<WatchedStream>& stream, const std::string& connection);
   void Remove(const WatchedStream* stream);
 
@@ -72,6 +76,7 @@ class StreamRegistry {
     std::pair<const std::string, int>* connection;  // in by_connection_
   };
 
+  std::string TooMany() const;
   void Run();
   std::vector<std::shared_ptr<WatchedStream>> All() const;
 

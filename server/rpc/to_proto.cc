@@ -218,4 +218,26 @@ v1::CancelJobResponse CancelToProto(const CancelAnswer& answer) {
   return out;
 }
 
+v1::Source SourceToProto(const SourceInfo& info) {
+  v1::Source out;
+  out.set_id(info.id);
+  switch (info.state) {
+    case SourceInfo::State::kUploading:
+      out.set_state(v1::Source::STATE_UPLOADING);
+      break;
+    case SourceInfo::State::kReady:
+      out.set_state(info.IsUsable() ? v1::Source::STATE_READY : v1::Source::STATE_UPLOADING);
+      break;
+    case SourceInfo::State::kRejected:
+      out.set_state(v1::Source::STATE_REJECTED);
+      out.set_rejection(static_cast<v1::ErrorReason>(info.rejection));
+      break;
+  }
+  out.set_received_bytes(info.received_bytes);
+  out.set_size_bytes(info.size_bytes);
+  if (info.IsUsable()) DurationToProto(info.duration, out.mutable_duration());
+  TimeToProto(info.expire_time, out.mutable_expire_time());
+  return out;
+}
+
 }  // namespace lumaedit

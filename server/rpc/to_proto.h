@@ -11,6 +11,7 @@
 #include "lumaedit/v1/edit_service.pb.h"
 #include "server/job/job_service.h"
 #include "server/job/price_service.h"
+#include "server/job/source_store.h"
 
 namespace lumaedit {
 
@@ -24,6 +25,7 @@ v1::Transition TransitionToProto(const Transition& transition);
 v1::Heartbeat HeartbeatToProto(const LiveInfo& live);
 v1::CancelJobResponse CancelToProto(const CancelAnswer& answer);
 v1::QuoteEditResponse QuoteToProto(const Quote& quote);
+v1::Source SourceToProto(const SourceInfo& info);
 v1::Budget BudgetToProto(const BudgetStatement& statement);
 
 }  // namespace lumaedit

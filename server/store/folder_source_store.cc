@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -13,12 +12,12 @@
 #include <system_error>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/hash.h"
 #include "server/base/mutex.h"
 #include "server/store/errno_status.h"
 #include "server/store/source_files.h"
+#include "server/store/source_place.h"
 #include "server/store/source_quota.h"
 #include "server/store/sqlite_files.h"
 #include "server/store/status_macros.h"
@@ -30,46 +29,11 @@ namespace {
 constexpr std::int64_t kHashPieceBytes = 256 << 10;
 constexpr std::int64_t kMostMetadataBytes = 64 << 10;
 
-absl::Status SourceNotFound() {
-  return MakeError(absl::StatusCode::kNotFound, ErrorReason::kSourceNotFound,
-                   "there is no such source");
+// Resumed bytes may be wrong after a loss of power, and the right ones must have a way in.
+bool MayBeginAnew(const SourceInfo& info) {
+  return info.state == SourceInfo::State::kRejected &&
+         info.rejection == ErrorReason::kChecksumMismatch;
 }
-
-// A UUID in lower case, or nothing: no other text ever becomes part of a path.
-std::optional<std::string> SafeId(const std::string& id) {
-  if (id.size() != 36) return std::nullopt;
-  std::string safe = absl::AsciiStrToLower(id);
-  for (std::size_t i = 0; i < safe.size(); ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? safe[i] != '-' : !absl::ascii_isxdigit(safe[i])) return std::nullopt;
-  }
-  return safe;
-}
-
-class FileReader final : public SourceReader {
- public:
-  FileReader(OpenFile file, std::int64_t size) : file_(std::move(file)), size_(size) {}
-
-  std::int64_t size_bytes() const override { return size_; }
-
-  absl::StatusOr<std::string> Read(std::int64_t offset, std::int64_t most) override {
-    if (offset < 0 || most < 0) return absl::InvalidArgumentError("a negative offset or length");
-    const std::int64_t left = std::max<std::int64_t>(0, size_ - offset);
-    return file_.ReadAt(offset, std::min(most, left));
-  }
-
- private:
-  const OpenFile file_;
-  const std::int64_t size_;
-};
-
-// Where one source lies, and the lock that its changes take.
-struct Place {
-  std::string folder;  // name of the caller's folder
-  std::string id;
-  std::string metadata_path;
-  std::string bytes_path;
-};
 
 class FolderSourceStore final : public SourceStore {
  public:
@@ -77,7 +41,7 @@ class FolderSourceStore final : public SourceStore {
       : root_(absl::StrCat(options.data_dir, "/sources")),
         clock_(options.clock),
         log_(options.log),
-        quota_(options.quota_bytes_per_caller) {}
+        quota_(options.quota_bytes_per_caller, options.most_sources_per_caller) {}
 
   const std::string& root() const { return root_; }
 
@@ -96,21 +60,23 @@ class FolderSourceStore final : public SourceStore {
   absl::StatusOr<int> RemoveExpired(absl::Time now) override;
 
  private:
-  Place PlaceIn(const std::string& folder, const std::string& id) const;
   // NOT_FOUND for what is no id.
-  absl::StatusOr<Place> Find(const std::string& caller, const std::string& id) const;
-  Mutex& LockOf(const Place& place);
+  absl::StatusOr<SourcePlace> Find(const std::string& caller, const std::string& id) const {
+    return FindSourcePlace(root_, caller, id);
+  }
+  Mutex& LockOf(const SourcePlace& place);
 
   // All below: with the lock of the place held.
-  absl::StatusOr<SourceInfo> Load(const Place& place) const;      // expired or not
-  absl::StatusOr<SourceInfo> LoadLive(const Place& place) const;  // NOT_FOUND when expired
-  absl::Status Save(const Place& place, const SourceInfo& info, Durability durability) const;
-  absl::Status MakeCallerFolder(const Place& place) const;
-  absl::StatusOr<SourceInfo> RejectAt(const Place& place, SourceInfo info, ErrorReason reason);
-  void Remove(const Place& place);
+  absl::StatusOr<SourceInfo> Load(const SourcePlace& place) const;      // expired or not
+  absl::StatusOr<SourceInfo> LoadLive(const SourcePlace& place) const;  // NOT_FOUND when expired
+  absl::Status Save(const SourcePlace& place, const SourceInfo& info, Durability durability) const;
+  absl::Status MakeCallerFolder(const SourcePlace& place) const;
+  absl::StatusOr<SourceInfo> RejectAt(const SourcePlace& place, SourceInfo info,
+                                      ErrorReason reason);
+  void Remove(const SourcePlace& place);
 
   absl::StatusOr<SourceQuota::Uses> LoadUses(const std::string& folder) const;
-  bool RemoveIfExpired(const Place& place, absl::Time now);
+  bool RemoveIfExpired(const SourcePlace& place, absl::Time now);
 
   const std::string root_;
   Clock& clock_;
@@ -119,23 +85,11 @@ class FolderSourceStore final : public SourceStore {
   std::array<Mutex, 256> locks_;  // by hash of the place: uploads do not wait for one another
 };
 
-Place FolderSourceStore::PlaceIn(const std::string& folder, const std::string& id) const {
-  const std::string stem = absl::StrCat(root_, "/", folder, "/", id);
-  return {folder, id, absl::StrCat(stem, ".json"), absl::StrCat(stem, ".bin")};
-}
-
-absl::StatusOr<Place> FolderSourceStore::Find(const std::string& caller,
-                                              const std::string& id) const {
-  const std::optional<std::string> safe = SafeId(id);
-  if (!safe) return SourceNotFound();
-  return PlaceIn(Sha256Hex(caller), *safe);
-}
-
-Mutex& FolderSourceStore::LockOf(const Place& place) {
+Mutex& FolderSourceStore::LockOf(const SourcePlace& place) {
   return locks_[std::hash<std::string>()(place.metadata_path) % locks_.size()];
 }
 
-absl::StatusOr<SourceInfo> FolderSourceStore::Load(const Place& place) const {
+absl::StatusOr<SourceInfo> FolderSourceStore::Load(const SourcePlace& place) const {
   const absl::StatusOr<OpenFile> file = OpenFile::Open(place.metadata_path, O_RDONLY);
   if (absl::IsNotFound(file.status())) return SourceNotFound();
   if (!file.ok()) return file.status();
@@ -160,25 +114,25 @@ absl::StatusOr<SourceInfo> FolderSourceStore::Load(const Place& place) const {
   return info;
 }
 
-absl::StatusOr<SourceInfo> FolderSourceStore::LoadLive(const Place& place) const {
+absl::StatusOr<SourceInfo> FolderSourceStore::LoadLive(const SourcePlace& place) const {
   ASSIGN_OR_RETURN(SourceInfo info, Load(place));
   if (info.expire_time <= clock_.Now()) return SourceNotFound();
   return info;
 }
 
-absl::Status FolderSourceStore::Save(const Place& place, const SourceInfo& info,
+absl::Status FolderSourceStore::Save(const SourcePlace& place, const SourceInfo& info,
                                      Durability durability) const {
   RETURN_IF_ERROR(ReplaceFile(place.metadata_path, SourceInfoToJson(info), durability));
   if (durability == Durability::kSurvivesKill) return absl::OkStatus();
   return SyncDirectory(absl::StrCat(root_, "/", place.folder));
 }
 
-absl::Status FolderSourceStore::MakeCallerFolder(const Place& place) const {
+absl::Status FolderSourceStore::MakeCallerFolder(const SourcePlace& place) const {
   if (mkdir(absl::StrCat(root_, "/", place.folder).c_str(), 0700) == 0) return SyncDirectory(root_);
   return errno == EEXIST ? absl::OkStatus() : ErrnoError(errno, "cannot make a caller's folder");
 }
 
-void FolderSourceStore::Remove(const Place& place) {
+void FolderSourceStore::Remove(const SourcePlace& place) {
   // The metadata first: bytes without it are nobody's, and are found and removed later.
   unlink(place.metadata_path.c_str());
   unlink(place.bytes_path.c_str());
@@ -186,17 +140,18 @@ void FolderSourceStore::Remove(const Place& place) {
 }
 
 absl::StatusOr<SourceInfo> FolderSourceStore::Open(const SourceInfo& info) {
-  if (!SafeId(info.id) || info.caller.empty() || info.size_bytes < 0) {
+  if (!SafeSourceId(info.id) || info.caller.empty() || info.size_bytes < 0) {
     return InvalidFields({{"open.source_id", "must be a UUID"}});
   }
-  ASSIGN_OR_RETURN(const Place place, Find(info.caller, info.id));
+  ASSIGN_OR_RETURN(const SourcePlace place, Find(info.caller, info.id));
   MutexLock lock(LockOf(place));
   absl::StatusOr<SourceInfo> known = Load(place);
-  if (known.ok() && known->expire_time > clock_.Now()) return known;
+  if (known.ok() && known->expire_time > clock_.Now() && !MayBeginAnew(*known)) return known;
   const bool replaceable =
       known.ok() || absl::IsNotFound(known.status()) || absl::IsDataLoss(known.status());
   if (!replaceable) return known.status();
-  // Expired, torn by a loss of power before it was durable, or bytes that nothing describes.
+  // Expired, the wrong bytes, torn by a loss of power before it was durable, or bytes that nothing
+  // describes.
   Remove(place);
 
   SourceInfo fresh = info;
@@ -217,19 +172,11 @@ absl::StatusOr<SourceInfo> FolderSourceStore::Open(const SourceInfo& info) {
 
 absl::Status FolderSourceStore::Append(const std::string& caller, const std::string& id,
                                        std::int64_t offset, std::string_view bytes) {
-  ASSIGN_OR_RETURN(const Place place, Find(caller, id));
+  ASSIGN_OR_RETURN(const SourcePlace place, Find(caller, id));
   MutexLock lock(LockOf(place));
   ASSIGN_OR_RETURN(const SourceInfo info, LoadLive(place));
-  if (info.state != SourceInfo::State::kUploading) {
-    return MakeError(absl::StatusCode::kFailedPrecondition, ErrorReason::kSourceConflict,
-                     "the source takes no more bytes");
-  }
-  if (offset != info.received_bytes) {
-    ErrorDetail detail;
-    detail.reason = ErrorReason::kSourceConflict;
-    detail.metadata = {{"received_bytes", absl::StrCat(info.received_bytes)}};
-    return MakeError(absl::StatusCode::kFailedPrecondition, std::move(detail),
-                     "the upload goes on at another offset");
+  if (info.state != SourceInfo::State::kUploading || offset != info.received_bytes) {
+    return NotAtTheOffset(info.received_bytes);
   }
   if (static_cast<std::int64_t>(bytes.size()) > info.size_bytes - offset) {
     return InvalidFields({{"chunk", "goes beyond the announced size_bytes"}});
@@ -248,25 +195,21 @@ absl::Status FolderSourceStore::Append(const std::string& caller, const std::str
 absl::StatusOr<SourceInfo> FolderSourceStore::Finish(const std::string& caller,
                                                      const std::string& id,
                                                      absl::Duration duration) {
-  ASSIGN_OR_RETURN(const Place place, Find(caller, id));
+  ASSIGN_OR_RETURN(const SourcePlace place, Find(caller, id));
   MutexLock lock(LockOf(place));
   ASSIGN_OR_RETURN(SourceInfo info, LoadLive(place));
   if (info.state == SourceInfo::State::kReady) {
-    // Only what is READY can be read, so the length may become known after a first Finish.
+    // Only what is READY can be read, so the length becomes known after a first Finish.
     if (duration == absl::ZeroDuration() || duration == info.duration) return info;
     info.duration = duration;
     RETURN_IF_ERROR(Save(place, info, Durability::kSurvivesPowerLoss));
     return info;
   }
   if (info.state == SourceInfo::State::kRejected) {
-    return MakeError(absl::StatusCode::kFailedPrecondition, info.rejection,
-                     "the source was rejected");
+    return MakeError(absl::StatusCode::kInvalidArgument, info.rejection, "the source was rejected");
   }
-  if (info.received_bytes != info.size_bytes) {
-    RETURN_IF_ERROR(RejectAt(place, info, ErrorReason::kTruncated).status());
-    return MakeError(absl::StatusCode::kInvalidArgument, ErrorReason::kTruncated,
-                     "the bytes are fewer than the announced size_bytes");
-  }
+  // A connection that broke looks like an end at first, so this must not end the upload for good.
+  if (info.received_bytes != info.size_bytes) return BytesMissing(info);
   // An upload of no bytes has no file yet.
   ASSIGN_OR_RETURN(const OpenFile file, OpenFile::Open(place.bytes_path, O_RDWR | O_CREAT));
   Sha256Stream hash;
@@ -277,8 +220,8 @@ absl::StatusOr<SourceInfo> FolderSourceStore::Finish(const std::string& caller,
     offset += static_cast<std::int64_t>(piece.size());
   }
   if (hash.FinishHex() != info.sha256) {
-    RETURN_IF_ERROR(RejectAt(place, info, ErrorReason::kSourceConflict).status());
-    return MakeError(absl::StatusCode::kInvalidArgument, ErrorReason::kSourceConflict,
+    RETURN_IF_ERROR(RejectAt(place, info, ErrorReason::kChecksumMismatch).status());
+    return MakeError(absl::StatusCode::kInvalidArgument, ErrorReason::kChecksumMismatch,
                      "the bytes do not have the announced sha256");
   }
   RETURN_IF_ERROR(file.Sync());
@@ -288,19 +231,19 @@ absl::StatusOr<SourceInfo> FolderSourceStore::Finish(const std::string& caller,
   return Load(place);
 }
 
-absl::StatusOr<SourceInfo> FolderSourceStore::RejectAt(const Place& place, SourceInfo info,
+absl::StatusOr<SourceInfo> FolderSourceStore::RejectAt(const SourcePlace& place, SourceInfo info,
                                                        ErrorReason reason) {
   info.state = SourceInfo::State::kRejected;
   info.rejection = reason;
   RETURN_IF_ERROR(Save(place, info, Durability::kSurvivesPowerLoss));
   unlink(place.bytes_path.c_str());
-  quota_.Forget(place.folder, place.id);
+  quota_.DropBytes(place.folder, place.id);
   return Load(place);
 }
 
 absl::StatusOr<SourceInfo> FolderSourceStore::Reject(const std::string& caller,
                                                      const std::string& id, ErrorReason reason) {
-  ASSIGN_OR_RETURN(const Place place, Find(caller, id));
+  ASSIGN_OR_RETURN(const SourcePlace place, Find(caller, id));
   MutexLock lock(LockOf(place));
   ASSIGN_OR_RETURN(SourceInfo info, LoadLive(place));
   if (info.state == SourceInfo::State::kRejected) return info;  // the first reason stays
@@ -309,14 +252,14 @@ absl::StatusOr<SourceInfo> FolderSourceStore::Reject(const std::string& caller,
 
 absl::StatusOr<SourceInfo> FolderSourceStore::Get(const std::string& caller,
                                                   const std::string& id) {
-  ASSIGN_OR_RETURN(const Place place, Find(caller, id));
+  ASSIGN_OR_RETURN(const SourcePlace place, Find(caller, id));
   MutexLock lock(LockOf(place));
   return LoadLive(place);
 }
 
 absl::StatusOr<std::unique_ptr<SourceReader>> FolderSourceStore::Read(const std::string& caller,
                                                                       const std::string& id) {
-  ASSIGN_OR_RETURN(const Place place, Find(caller, id));
+  ASSIGN_OR_RETURN(const SourcePlace place, Find(caller, id));
   MutexLock lock(LockOf(place));
   ASSIGN_OR_RETURN(const SourceInfo info, LoadLive(place));
   if (info.state != SourceInfo::State::kReady) {
@@ -328,12 +271,12 @@ absl::StatusOr<std::unique_ptr<SourceReader>> FolderSourceStore::Read(const std:
   if (!file.ok()) return file.status();
   ASSIGN_OR_RETURN(const std::int64_t size, file->Size());
   if (size != info.size_bytes) return absl::DataLossError("the bytes of a source are damaged");
-  return std::make_unique<FileReader>(*std::move(file), size);
+  return MakeFileReader(*std::move(file), size);
 }
 
 absl::Status FolderSourceStore::KeepUntil(const std::string& caller, const std::string& id,
                                           absl::Time expire_time) {
-  ASSIGN_OR_RETURN(const Place place, Find(caller, id));
+  ASSIGN_OR_RETURN(const SourcePlace place, Find(caller, id));
   MutexLock lock(LockOf(place));
   // Also what has expired but was not removed yet: a job may need it after a long time out of
   // service.
@@ -351,19 +294,19 @@ absl::StatusOr<SourceQuota::Uses> FolderSourceStore::LoadUses(const std::string&
   std::filesystem::directory_iterator entry(absl::StrCat(root_, "/", folder), error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     const std::filesystem::path name = entry->path().filename();
-    const std::optional<std::string> id = SafeId(name.stem().string());
+    const std::optional<std::string> id = SafeSourceId(name.stem().string());
     if (!id || name.extension() != ".json") continue;
     // Files are replaced in one step, so reading one needs no lock.
-    const absl::StatusOr<SourceInfo> info = Load(PlaceIn(folder, *id));
-    if (info.ok() && info->state != SourceInfo::State::kRejected) {
-      uses[*id] = {info->size_bytes, info->expire_time};
-    }
+    const absl::StatusOr<SourceInfo> info = Load(SourcePlaceIn(root_, folder, *id));
+    if (!info.ok()) continue;
+    const bool has_bytes = info->state != SourceInfo::State::kRejected;
+    uses[*id] = {has_bytes ? info->size_bytes : 0, info->expire_time};
   }
   if (error) return ErrnoError(error.value(), "cannot read a caller's folder");
   return uses;
 }
 
-bool FolderSourceStore::RemoveIfExpired(const Place& place, absl::Time now) {
+bool FolderSourceStore::RemoveIfExpired(const SourcePlace& place, absl::Time now) {
   MutexLock lock(LockOf(place));
   // A draft that is there while nobody writes is what a kill has left.
   unlink(absl::StrCat(place.metadata_path, ".tmp").c_str());
@@ -388,10 +331,10 @@ absl::StatusOr<int> FolderSourceStore::RemoveExpired(absl::Time now) {
        entry.increment(error)) {
     if (entry.depth() != 1) continue;
     const std::string name = entry->path().filename().string();
-    const std::optional<std::string> id = SafeId(name.substr(0, name.find('.')));
+    const std::optional<std::string> id = SafeSourceId(name.substr(0, name.find('.')));
     if (!id) continue;
     const std::string folder = entry->path().parent_path().filename().string();
-    if (RemoveIfExpired(PlaceIn(folder, *id), now)) ++removed;
+    if (RemoveIfExpired(SourcePlaceIn(root_, folder, *id), now)) ++removed;
   }
   if (error) return ErrnoError(error.value(), "cannot read the folder of sources");
   return removed;

@@ -20,6 +20,8 @@ struct FolderSourceOptions {
   std::string data_dir;
   // Announced bytes of a caller's sources that are neither expired nor rejected.
   std::int64_t quota_bytes_per_caller = std::int64_t{10} << 30;
+  // A caller's sources that have not expired, rejected or not: each is a file at least.
+  std::int64_t most_sources_per_caller = 100'000;
   Clock& clock;
   Log& log;
 };

@@ -1,5 +1,5 @@
-// How many bytes each caller's sources take, kept in memory after a first reading of its folder.
-// Thread-safe.
+// How many sources each caller has and what they take, kept in memory after a first reading of its
+// folder. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,8 @@ class SourceQuota {
  public:
   using Uses = std::map<std::string, SourceUse>;  // by source id
 
-  explicit SourceQuota(std::int64_t limit_bytes) : limit_bytes_(limit_bytes) {}
+  SourceQuota(std::int64_t limit_bytes, std::int64_t limit_count)
+      : limit_bytes_(limit_bytes), limit_count_(limit_count) {}
 
   // Counts a new source, or RESOURCE_EXHAUSTED kQuotaExceeded. `load` reads what the folder holds;
   // it is asked once a folder, with the quota locked, so that nothing is missed between.
@@ -33,10 +34,13 @@ class SourceQuota {
 
   // After the change is on the disk.
   void Extend(const std::string& folder, const std::string& id, absl::Time expire_time);
+  // The source stays, without its bytes.
+  void DropBytes(const std::string& folder, const std::string& id);
   void Forget(const std::string& folder, const std::string& id);
 
  private:
   const std::int64_t limit_bytes_;
+  const std::int64_t limit_count_;
   Mutex mutex_;
   std::unordered_map<std::string, Uses> folders_ GUARDED_BY(mutex_);
 };

@@ -25,7 +25,7 @@ class FolderHarness final : public SourceStoreHarness {
 
   void Reopen() override {
     store_.reset();
-    auto opened = OpenFolderSourceStore({folder_.path(), kSourceQuota, clock_, log_});
+    auto opened = OpenFolderSourceStore({folder_.path(), kSourceQuota, kMostSources, clock_, log_});
     ASSERT_TRUE(opened.ok()) << opened.status();
     store_ = *std::move(opened);
   }
@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(Folder, SourceStoreSuite,
 class FolderSourceStoreTest : public testing::Test {
  protected:
   FolderSourceStoreTest() {
-    auto opened = OpenFolderSourceStore({folder_.path(), 1 << 30, clock_, log_});
+    auto opened = OpenFolderSourceStore({folder_.path(), 1 << 30, 1000, clock_, log_});
     store_ = *std::move(opened);
     info_.caller = "caller-a";
     info_.id = "11111111-2222-4333-8444-555555555555";

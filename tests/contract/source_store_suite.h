@@ -16,13 +16,14 @@
 namespace lumaedit {
 
 inline constexpr std::int64_t kSourceQuota = 1000;
+inline constexpr int kMostSources = 20;
 
 class SourceStoreHarness {
  public:
   virtual ~SourceStoreHarness() = default;
   virtual SourceStore& store() = 0;
   virtual SettableClock& clock() = 0;
-  // Closes the store and opens it again on the same data; its quota is kSourceQuota a caller.
+  // Closes the store and opens it again on the same data; kSourceQuota and kMostSources hold.
   virtual void Reopen() = 0;
 };
 

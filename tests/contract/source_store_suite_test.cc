@@ -61,10 +61,12 @@ TEST_P(SourceStoreSuite, AnUploadGoesOnWhereItWasCut) {
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(found->state, State::kUploading);
   EXPECT_EQ(found->received_bytes, 4);
-  EXPECT_EQ(store().Append("caller-a", info.id, 0, "0123").code(),
-            absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(store().Append("caller-a", info.id, 5, "5").code(),
-            absl::StatusCode::kFailedPrecondition);
+  for (const std::int64_t offset : {0, 3, 5}) {
+    const absl::Status elsewhere = store().Append("caller-a", info.id, offset, "0123");
+    EXPECT_EQ(elsewhere.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_TRUE(HasReason(elsewhere, ErrorReason::kUploadOffset));
+    EXPECT_EQ(DetailOf(elsewhere).metadata.at("received_bytes"), "4");
+  }
   ASSERT_TRUE(store().Append("caller-a", info.id, 4, "456789").ok());
   EXPECT_EQ(store().Append("caller-a", info.id, 10, "x").code(),
             absl::StatusCode::kInvalidArgument);
@@ -84,23 +86,81 @@ TEST_P(SourceStoreSuite, AnExistingIdAnswersWhatItIs) {
   EXPECT_EQ(found->sha256, ready.sha256);
 }
 
-TEST_P(SourceStoreSuite, WrongBytesAreRejectedForGood) {
-  SourceInfo info = Announce("0123456789");
+TEST_P(SourceStoreSuite, WrongBytesAreRejectedAndTheRightOnesMayCome) {
+  const SourceInfo info = Announce("0123456789");
   ASSERT_TRUE(store().Open(info).ok());
   ASSERT_TRUE(store().Append("caller-a", info.id, 0, "012345678X").ok());
-  EXPECT_EQ(store().Finish("caller-a", info.id, absl::ZeroDuration()).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  const absl::Status wrong = store().Finish("caller-a", info.id, absl::ZeroDuration()).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(wrong));
+  EXPECT_TRUE(HasReason(wrong, ErrorReason::kChecksumMismatch));
   harness_->Reopen();
   EXPECT_EQ(store().Get("caller-a", info.id)->state, State::kRejected);
+  EXPECT_EQ(store().Get("caller-a", info.id)->rejection, ErrorReason::kChecksumMismatch);
   EXPECT_FALSE(store().Read("caller-a", info.id).ok());
-  EXPECT_FALSE(store().Finish("caller-a", info.id, absl::ZeroDuration()).ok());
+  EXPECT_TRUE(HasReason(store().Finish("caller-a", info.id, absl::ZeroDuration()).status(),
+                        ErrorReason::kChecksumMismatch));
 
-  info = Announce("0123456789");
+  const auto again = store().Open(info);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->state, State::kUploading);
+  EXPECT_EQ(again->received_bytes, 0);
+  EXPECT_EQ(again->rejection, ErrorReason::kUnspecified);
+  ASSERT_TRUE(store().Append("caller-a", info.id, 0, "0123456789").ok());
+  EXPECT_EQ(store().Finish("caller-a", info.id, absl::ZeroDuration())->state, State::kReady);
+}
+
+TEST_P(SourceStoreSuite, AnEarlyEndLeavesAnUploadThatGoesOn) {
+  const SourceInfo info = Announce("0123456789");
   ASSERT_TRUE(store().Open(info).ok());
   ASSERT_TRUE(store().Append("caller-a", info.id, 0, "01234").ok());
-  const auto status = store().Finish("caller-a", info.id, absl::ZeroDuration()).status();
-  EXPECT_TRUE(absl::IsInvalidArgument(status));
-  EXPECT_TRUE(HasReason(status, ErrorReason::kTruncated));
+  const auto early = store().Finish("caller-a", info.id, absl::ZeroDuration()).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(early));
+  EXPECT_TRUE(HasReason(early, ErrorReason::kTruncated));
+  EXPECT_EQ(DetailOf(early).metadata.at("received_bytes"), "5");
+  EXPECT_EQ(store().Get("caller-a", info.id)->state, State::kUploading);
+  ASSERT_TRUE(store().Append("caller-a", info.id, 5, "56789").ok());
+  EXPECT_TRUE(store().Finish("caller-a", info.id, absl::ZeroDuration()).ok());
+}
+
+TEST_P(SourceStoreSuite, AWholeSourceIsUsableOnceItWasMeasured) {
+  const SourceInfo info = Announce("0123456789");
+  ASSERT_TRUE(store().Open(info).ok());
+  ASSERT_TRUE(store().Append("caller-a", info.id, 0, "0123456789").ok());
+  EXPECT_FALSE(store().Finish("caller-a", info.id, absl::ZeroDuration())->IsUsable());
+  harness_->Reopen();
+  EXPECT_FALSE(store().Get("caller-a", info.id)->IsUsable());
+  EXPECT_TRUE(store().Read("caller-a", info.id).ok());
+  EXPECT_TRUE(store().Finish("caller-a", info.id, absl::Seconds(4))->IsUsable());
+  harness_->Reopen();
+  EXPECT_TRUE(store().Get("caller-a", info.id)->IsUsable());
+}
+
+TEST_P(SourceStoreSuite, ARejectionForItsContentsIsForGood) {
+  const SourceInfo info = Uploaded("not a video");
+  ASSERT_TRUE(store().Reject("caller-a", info.id, ErrorReason::kNotAVideo).ok());
+  harness_->Reopen();
+  const auto again = store().Open(info);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->state, State::kRejected);
+  EXPECT_EQ(again->rejection, ErrorReason::kNotAVideo);
+}
+
+TEST_P(SourceStoreSuite, ACallerHasSoManySourcesAtMost) {
+  std::vector<SourceInfo> all;
+  for (int i = 0; i < kMostSources; ++i) {
+    all.push_back(Announce("x"));
+    ASSERT_TRUE(store().Open(all.back()).ok()) << i;
+  }
+  // A refused one still is a file.
+  ASSERT_TRUE(store().Reject("caller-a", all[0].id, ErrorReason::kNotAVideo).ok());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(HasReason(store().Open(Announce("x")).status(), ErrorReason::kQuotaExceeded));
+    harness_->Reopen();
+  }
+  EXPECT_TRUE(store().Open(all[1]).ok());
+  EXPECT_TRUE(store().Open(Announce("x", "caller-b")).ok());
+  harness_->clock().Advance(absl::Hours(2));
+  EXPECT_TRUE(store().Open(Announce("x")).ok());
 }
 
 TEST_P(SourceStoreSuite, ARejectionKeepsItsReason) {

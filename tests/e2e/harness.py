@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import threading
@@ -40,6 +41,18 @@ def wait_for(what, condition, limit=LIMIT):
     finally:
         timer.cancel()
     raise AssertionError(f"not within {limit:g} s: {what}")
+
+
+def write_video(path, size, name="moov-front.mp4"):
+    """A real video of the corpus, made `size` bytes long by a box that means nothing. Answers the bytes."""
+    video = (pathlib.Path(os.environ["LUMAEDIT_CORPUS"]) / name).read_bytes()
+    rest = size - len(video)
+    assert rest >= 8, f"{name} has {len(video)} bytes"
+    # Pieces that differ, so that one in the wrong place is noticed.
+    pattern = b"".join(number.to_bytes(4, "big") for number in range(rest // 4 + 1))
+    video += struct.pack(">I4s", rest, b"free") + pattern[: rest - 8]
+    path.write_bytes(video)
+    return video
 
 
 class Program:

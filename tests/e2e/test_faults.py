@@ -19,7 +19,7 @@ from datetime import datetime
 
 from fault_rows import GROUPS
 from fault_table import REFUNDED
-from harness import KEY, LIMIT, Cli, Gateway, Simulator, transitions_of, wait_for
+from harness import KEY, LIMIT, Cli, Gateway, Simulator, transitions_of, wait_for, write_video
 
 GROUPS_AT_A_TIME = 6
 # A watch shows a HELD job only until it returns; a job that leaves HELD by itself is watched on.
@@ -86,7 +86,7 @@ class House:
         source = ["--generation-id", "gen-1"]
         if row.inline_bytes:
             video = self.folder / "clip.mp4"
-            video.write_bytes(bytes(range(256)) * (row.inline_bytes // 256))
+            write_video(video, row.inline_bytes)
             source = ["--source", str(video)]
         code, lines, err = self.cli.run("submit", "--prompt", f"{row.mark} {row.prompt}", *source, *row.submit)
         assert code == 0, err

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 import uuid
 
-from harness import KEY, Cli, EndToEndTest, transitions_of
+from harness import KEY, Cli, EndToEndTest, transitions_of, write_video
 
 PROMPT = "moonlit film footage e2e-canary-prompt"
 
@@ -56,7 +56,7 @@ class Lifecycle(EndToEndTest):
         gateway = self.gateway(simulator)
         cli = Cli(gateway.address())
         video = self.folder / "clip.mp4"
-        video.write_bytes(bytes(range(256)) * 8000)
+        write_video(video, 2_000_000)
         code, lines, err = cli.run("submit", "--prompt", "rain [sim:fast]", "--source", str(video), "--watch")
         self.assertEqual(code, 0, f"{err}\n{gateway.log()}")
         self.assert_whole(transitions_of(lines), "STATE_SUCCEEDED")

@@ -81,7 +81,7 @@ absl::Status FakeSourceStore::KeepUntil(const std::string& caller, const std::st
 
 absl::StatusOr<int> FakeSourceStore::RemoveExpired(absl::Time now) {
   return static_cast<int>(std::erase_if(
-      sources_, [now](const auto& entry) { return entry.second.info.expire_time < now; }));
+      sources_, [now](const auto& entry) { return entry.second.info.expire_time <= now; }));
 }
 
 }  // namespace lumaedit

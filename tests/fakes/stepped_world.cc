@@ -73,6 +73,7 @@ void SteppedWorld::Start() {
                                                            .hub = *hub_,
                                                            .board = board,
                                                            .store_worker = worker,
+                                                           .measurer = measurer,
                                                            .clock = clock,
                                                            .random = random,
                                                            .log = log});

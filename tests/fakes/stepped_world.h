@@ -16,6 +16,7 @@
 #include "server/job/job_service.h"
 #include "server/job/metered_upstream.h"
 #include "server/job/watch_hub.h"
+#include "tests/fakes/fake_media_probe.h"
 #include "tests/fakes/fake_source_store.h"
 #include "tests/fakes/fake_upstream.h"
 #include "tests/fakes/manual_clock.h"
@@ -66,6 +67,8 @@ class SteppedWorld {
   MeteredUpstream metered;  // what the engine asks
   FakeSourceStore sources;
   InlineWorker worker;
+  FakeMediaProbe probe;
+  SourceMeasurer measurer{probe, worker, absl::Seconds(30)};
   LiveBoard board;
 
   JobStore& store() { return *store_; }

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/job/state_rules.h"
+#include "server/media/av_media_probe.h"
 #include "server/store/folder_source_store.h"
 #include "server/store/sqlite_job_store.h"
 
@@ -67,7 +68,8 @@ Gateway::Gateway(GatewayOptions options) {
     return;
   }
   store_ = *std::move(store);
-  auto sources = OpenFolderSourceStore({folder_.path(), std::int64_t{1} << 30, clock_, log_});
+  auto sources =
+      OpenFolderSourceStore({folder_.path(), options.source_quota_bytes, 1000, clock_, log_});
   if (!sources.ok()) {
     started_ = sources.status();
     return;
@@ -75,13 +77,22 @@ Gateway::Gateway(GatewayOptions options) {
   sources_ = *std::move(sources);
   fan_out_worker_ = std::make_unique<ThreadWorker>("fan-out", 1, 1 << 20);
   store_worker_ = std::make_unique<ThreadWorker>("store", 4, 1 << 16);
+  upload_worker_ = std::make_unique<ThreadWorker>("uploads", 2, 1 << 10);
+  probe_worker_ = std::make_unique<ThreadWorker>("probe", 1, 1 << 10);
+  own_probe_ = MakeAvMediaProbe(clock_);
+  measurer_ =
+      std::make_unique<SourceMeasurer>(options.probe != nullptr ? *options.probe : *own_probe_,
+                                       *probe_worker_, options.rpc.validation.longest_source);
   hub_ = std::make_unique<WatchHub>(
       WatchHub::Deps{*store_, *store_worker_, *fan_out_worker_, clock_, log_, &encoder_});
   jobs_ = std::make_unique<JobService>(
-      JobService::Deps{*store_, *sources_, *hub_, board_, *store_worker_, clock_, random_, log_},
-      options.budget);
+      JobService::Deps{*store_, *sources_, *hub_, board_, *store_worker_, *measurer_, clock_,
+                       random_, log_},
+      options.budget, options.sources.kept);
   prices_ = std::make_unique<PriceService>(
-      PriceService::Deps{*store_, *sources_, *store_worker_, clock_}, options.budget);
+      PriceService::Deps{*store_, *sources_, *store_worker_, *measurer_, clock_}, options.budget);
+  source_calls_ = std::make_unique<SourceService>(
+      SourceService::Deps{*sources_, *upload_worker_, *measurer_, clock_, log_}, options.sources);
   engine_ = std::make_unique<JobEngine>(EngineDeps{.store = *store_,
                                                    .sources = *sources_,
                                                    .upstream = upstream_,
@@ -95,8 +106,8 @@ Gateway::Gateway(GatewayOptions options) {
                                         EngineSettings{}, "owner");
   io_thread_ = std::thread([this] { io_.run(); });
   service_ = std::make_unique<GrpcEditService>(
-      GrpcEditService::Deps{*jobs_, *prices_, *hub_, *authenticator_, clock_, random_, log_,
-                            engine_->calls()},
+      GrpcEditService::Deps{*jobs_, *prices_, *source_calls_, *hub_, *authenticator_, clock_,
+                            random_, log_, engine_->calls()},
       options.rpc);
   auto server = GrpcServer::Start(options.server, *service_, log_);
   if (!server.ok()) {
@@ -115,6 +126,8 @@ Gateway::~Gateway() {
   io_.stop();
   if (io_thread_.joinable()) io_thread_.join();
   // What is queued runs before the hub and the store go.
+  probe_worker_.reset();
+  upload_worker_.reset();
   store_worker_.reset();
   fan_out_worker_.reset();
 }

@@ -24,6 +24,8 @@
 #include "server/job/job_engine.h"
 #include "server/job/job_service.h"
 #include "server/job/live_board.h"
+#include "server/job/source_measurer.h"
+#include "server/job/source_service.h"
 #include "server/job/watch_hub.h"
 #include "server/rpc/authenticators.h"
 #include "server/rpc/edit_service.h"
@@ -55,6 +57,10 @@ struct GatewayOptions {
   RpcSettings rpc;
   ServerSettings server;
   BudgetSettings budget;
+  SourceSettings sources;
+  std::int64_t source_quota_bytes = std::int64_t{1} << 30;
+  // Instead of libavformat; must outlive the gateway.
+  MediaProbe* probe = nullptr;
 };
 
 class Gateway {
@@ -71,6 +77,8 @@ class Gateway {
   LiveBoard& board() { return board_; }
   RecordingLog& log() { return log_; }
   Random& random() { return random_; }
+
+  SourceService& source_calls() { return *source_calls_; }
 
   // Why the server did not start; OK when it did.
   const absl::Status& started() const { return started_; }
@@ -119,10 +127,15 @@ class Gateway {
   FakeUpstream upstream_{io_.get_executor(), clock_};
   std::unique_ptr<JobEngine> engine_;
   std::thread io_thread_;
+  std::unique_ptr<MediaProbe> own_probe_;
+  std::unique_ptr<SourceMeasurer> measurer_;
   std::unique_ptr<PriceService> prices_;
+  std::unique_ptr<SourceService> source_calls_;
   std::unique_ptr<GrpcEditService> service_;
   std::unique_ptr<ThreadWorker> fan_out_worker_;
   std::unique_ptr<ThreadWorker> store_worker_;
+  std::unique_ptr<ThreadWorker> upload_worker_;
+  std::unique_ptr<ThreadWorker> probe_worker_;
   std::unique_ptr<GrpcServer> server_;
   absl::Status started_;
 };

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/ascii.h"
+#include "tests/wire/rpc/corpus.h"
 #include "tests/wire/rpc/gateway.h"
 
 namespace lumaedit {
@@ -60,7 +61,7 @@ TEST_F(JobCalls, ASubmissionIsDurableWhenItIsAnswered) {
 
 TEST_F(JobCalls, InlineBytesComeBackAsASourceId) {
   v1::SubmitEditRequest request = gateway_.Good();
-  request.mutable_edit()->mutable_inline_()->set_data(std::string(1 << 20, '\x01'));
+  request.mutable_edit()->mutable_inline_()->set_data(PaddedVideo(1 << 20));
   request.mutable_edit()->mutable_inline_()->set_media_type("video/mp4");
   v1::Job job;
   ASSERT_TRUE(Submit(request, &job).ok());
