@@ -145,5 +145,34 @@ TEST(Drain, ManyTasksAreAllAwaited) {
   world.Start();
 }
 
+// Facts are not fenced, decisions are: protocol.md section 2.
+TEST(Takeover, AnAnswerThatComesAfterItIsAFactForTheNextOwner) {
+  SteppedWorld world;
+  PostScript slow;
+  slow.answer_after = absl::Seconds(12);
+  slow.record.listed = false;  // only the answer tells of it
+  world.upstream.Script(slow);
+  const std::string job = world.Submit("a");
+  ASSERT_TRUE(world.RunToState(job, kSubmitting));
+  world.RunFor(absl::Seconds(11));  // the lease was renewed after 10
+  const auto next = world.store().Acquire("next");
+  ASSERT_TRUE(next.ok()) << next.status();
+  world.RunFor(absl::Seconds(2));
+  // The former owner, which does not know yet, wrote down what it was told, and moved nothing.
+  EXPECT_EQ(world.upstream.posts_in_flight(), 0);
+  EXPECT_EQ(world.log.Count("lease_lost"), 0);
+  EXPECT_EQ(world.State(job), kSubmitting);
+  const JobView view = world.View(job);
+  ASSERT_EQ(view.attempts.size(), 1u);
+  ASSERT_FALSE(view.attempts[0].facts.empty());
+  EXPECT_EQ(view.attempts[0].facts.back().kind, FactKind::kAccepted);
+  // Whoever owns the job then needs no list to know.
+  ASSERT_TRUE(world.RunToEnd(job));
+  EXPECT_EQ(world.log.Count("lease_lost"), 1);
+  EXPECT_EQ(world.State(job), kSucceeded);
+  EXPECT_THAT(world.Path(job), testing::Not(testing::Contains(kUnconfirmed)));
+  EXPECT_EQ(world.upstream.accepted().size(), 1u);
+}
+
 }  // namespace
 }  // namespace lumaedit
