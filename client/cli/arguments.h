@@ -11,6 +11,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/cli/commands/download.h"
 #include "client/cli/commands/list.h"
 #include "client/cli/commands/quote.h"
 #include "client/cli/commands/report.h"
@@ -32,6 +33,7 @@ enum class Command {
   kReport,
   kResolve,
   kRefresh,
+  kDownload,
 };
 
 struct Arguments {
@@ -48,6 +50,7 @@ struct Arguments {
   ReportArguments report;
   ResolveArguments resolve;
   WatchAllArguments watch_all;
+  DownloadArguments download;
   std::int32_t after_sequence = 0;                   // watch
   absl::Duration heartbeat = absl::Seconds(15);      // watch, submit --watch
   absl::Duration give_up_after = absl::Minutes(30);  // watch, submit --watch

@@ -68,6 +68,7 @@ std::string ExitCodeHelp() {
          "  10   not authenticated, or not permitted\n"
          "  11   a fault of the gateway, or the address is not a gateway\n"
          "  12   the output could not be written\n"
+         "  13   the output cannot be fetched: gone, or its server refuses it\n"
          "  130  interrupted by Ctrl-C (143 by SIGTERM); the job goes on\n";
 }
 

@@ -23,6 +23,7 @@ enum ExitCode : int {
   kExitNotAllowed = 10,    // not authenticated, or not permitted
   kExitGateway = 11,       // a fault of the gateway, or the address is not a gateway
   kExitOutput = 12,        // the output could not be written
+  kExitGone = 13,          // the output cannot be fetched: gone, or its server refuses it
   kExitInterrupted = 130,  // SIGINT
   kExitTerminated = 143,   // SIGTERM
 };

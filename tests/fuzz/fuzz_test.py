@@ -68,7 +68,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=60, help="of each target [60]")
     parser.add_argument("--findings", type=pathlib.Path, default=pathlib.Path("build/fuzz-findings"))
     parser.add_argument("targets", nargs="*")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     known = sorted(path.name.removeprefix("fuzz_") for path in (arguments.build / "tests/fuzz").glob("fuzz_*")
                    if path.is_file() and path.suffix == "" and "replay" not in path.name)
     targets = arguments.targets or known

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "digest.h"
 #include "fault_answers.h"
 #include "json_get.h"
 #include "media_bytes.h"
@@ -61,19 +62,40 @@ void ApplyRange(const std::string& range, std::string& bytes, Reply& reply) {
   bytes = bytes.substr(first, last - first + 1);
 }
 
-Reply FileReply(const Request& request, const std::string& type, std::string bytes) {
+bool Has(const std::vector<Fault>& faults, const std::string& variant) {
+  return std::any_of(faults.begin(), faults.end(), [&](const Fault& fault) {
+    return fault.name == "output_fault" && GetWord(fault.args, "variant", "403") == variant;
+  });
+}
+
+Reply FileReply(const Request& request, const std::vector<Fault>& faults, const std::string& type,
+                std::string bytes) {
+  if (Has(faults, "changed")) bytes += "changed";
   Reply reply;
   reply.headers.emplace_back("Content-Type", type);
-  reply.headers.emplace_back("Accept-Ranges", "bytes");
-  ApplyRange(request.Header("range"), bytes, reply);
+  Sha256 hash;
+  hash.Update(bytes);
+  const std::string tag = "\"" + hash.Hex().substr(0, 32) + "\"";
+  reply.headers.emplace_back("ETag", tag);
+  // RFC 9110 section 13.1.5: the range counts only while the file is the same.
+  const std::string condition = request.Header("if-range");
+  const bool same = condition.empty() || condition == tag;
+  if (!Has(faults, "no_range")) {
+    reply.headers.emplace_back("Accept-Ranges", "bytes");
+    if (same) ApplyRange(request.Header("range"), bytes, reply);
+  }
   if (!bytes.empty()) reply.body = Body(std::move(bytes));
   return reply;
 }
 
 void ApplyOutputFault(const Fault& fault, Reply& reply) {
   const std::string variant = GetWord(fault.args, "variant", "403");
-  if (variant == "404") {
+  if (variant == "no_range" || variant == "changed") {
+    // Done as the file was made.
+  } else if (variant == "404") {
     reply = StorageError(404, "NoSuchKey");
+  } else if (variant == "410") {
+    reply = StorageError(410, "Gone");
   } else if (variant == "wrong_type") {
     reply = Reply();
     reply.headers.emplace_back("Content-Type", "text/html");
@@ -114,12 +136,12 @@ Reply ServeOutput(World& world, const Request& request) {
   if (expiry > 0.0 && now > record->StepAt(now).at + expiry) {
     reply = StorageError(403, "ExpiredToken");
   } else if (file == "output.mp4") {
-    reply = FileReply(request, "video/mp4", MakeMp4(record->source_seconds));
+    reply = FileReply(request, faults, "video/mp4", MakeMp4(record->source_seconds));
   } else if (file == "thumb.jpg") {
-    reply = FileReply(request, "image/jpeg", MakeJpeg());
+    reply = FileReply(request, faults, "image/jpeg", MakeJpeg());
   } else if (file == "output.exr") {
     // The magic number only: nobody reads on.
-    reply = FileReply(request, "image/x-exr", std::string("\x76\x2f\x31\x01\x02\0\0\0", 8));
+    reply = FileReply(request, faults, "image/x-exr", std::string("\x76\x2f\x31\x01\x02\0\0\0", 8));
   } else {
     reply = StorageError(404, "NoSuchKey");
   }

@@ -2,6 +2,7 @@
 
 #include "client/cli/commands/budget.h"
 #include "client/cli/commands/cancel.h"
+#include "client/cli/commands/download.h"
 #include "client/cli/commands/get.h"
 #include "client/cli/commands/list.h"
 #include "client/cli/commands/quote.h"
@@ -25,6 +26,7 @@ constexpr CommandEntry kCommands[] = {
     {Command::kReport, &AddReport, &RunReport},
     {Command::kResolve, &AddResolve, &RunResolve},
     {Command::kRefresh, &AddRefresh, &RunRefresh},
+    {Command::kDownload, &AddDownload, &RunDownload},
 };
 
 }  // namespace
