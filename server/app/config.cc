@@ -279,6 +279,9 @@ SettingList SettingsOf(Config& config) {
                 "Wait before the first poll of a job; grows by 1.3");
   list.Duration("poll-most", &poll.most, absl::Milliseconds(50), absl::Minutes(10),
                 "What that wait grows to");
+  list.Integer("list-polls-from", &poll.list_from, 0, 1000000,
+               "With so many running jobs, pages of the upstream's list serve many of them at "
+               "once. 0: never");
   list.Duration("job-deadline", &poll.job_deadline, absl::Seconds(1), absl::Hours(720),
                 "How long after its acceptance an unfinished job becomes EXPIRED");
   list.Duration("stalled-after", &poll.stalled_after, absl::Seconds(1), absl::Hours(24),

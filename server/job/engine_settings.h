@@ -37,6 +37,8 @@ struct PollSettings {
   absl::Duration old_interval = absl::Seconds(30);
   double requests_per_second = 20;
   int in_flight = 16;
+  // With so many running jobs, pages of the list serve many of them at once. 0: never.
+  int list_from = 20;
   // accept_time + this: EXPIRED.
   absl::Duration job_deadline = absl::Hours(4);
   // A success without a video URL is asked again for this long.

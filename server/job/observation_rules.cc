@@ -27,6 +27,14 @@ void JudgeSuccess(Job& after, const Job& before, const Observation& seen,
 
 }  // namespace
 
+bool TellsState(const UpstreamRecord& record) {
+  if (!record.is_partial) return true;
+  const bool is_final = record.status == UpstreamStatus::kSuccess ||
+                        record.status == UpstreamStatus::kFailed ||
+                        record.status == UpstreamStatus::kCancelled;
+  return !record.status_word.empty() && !is_final;
+}
+
 std::optional<Decision> DecideObservation(const Job& job, const Observation& seen,
                                           absl::Duration output_wait) {
   if (!IsRunning(job.state)) return std::nullopt;

@@ -15,6 +15,9 @@ struct Observation {
   absl::Time not_after;   // this poll
 };
 
+// False: its reading was stopped where its state is not told, or not all that belongs to it.
+bool TellsState(const UpstreamRecord& record);
+
 // Unset: nothing new was seen, so nothing is written. States only go forward: a step back or an
 // unknown word changes `upstream_status` alone.
 std::optional<Decision> DecideObservation(const Job& job, const Observation& observation,

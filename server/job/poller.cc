@@ -1,11 +1,11 @@
 #include "server/job/poller.h"
 
 #include <algorithm>
-#include <optional>
+#include <unordered_set>
+#include <utility>
 
 #include "server/base/crash_point.h"
 #include "server/job/observation_rules.h"
-#include "server/job/payload.h"
 #include "server/job/state_rules.h"
 
 namespace lumaedit {
@@ -16,108 +16,154 @@ namespace {
 
 constexpr absl::Duration kIdleWait = absl::Seconds(30);
 
-// A record that is 404 by id is looked for among the newest of the list.
-constexpr int kListLookupLimit = 20;
-constexpr int kListLookupPages = 5;
+// A job that so many pages did not show is asked about by its id.
+constexpr int kMostPassedOver = 2;
 
 }  // namespace
 
 Poller::Poller(EngineContext& context)
-    : context_(context), wake_(context.deps().executor, context.clock()) {}
+    : context_(context),
+      wake_(context.deps().executor, context.clock()),
+      schedule_(context.settings().poll),
+      sweeper_(context) {}
 
 asio::awaitable<void> Poller::Run() {
-  const PollSettings& settings = context_.settings().poll;
   while (!context_.draining()) {
-    const absl::Duration now = context_.clock().Uptime();
-    if (due_.empty() || in_flight_ >= settings.in_flight) {
+    if (in_flight_ >= context_.settings().poll.in_flight) {
       co_await wake_.WaitFor(kIdleWait);
       continue;
     }
-    const absl::Duration at = std::max(due_.begin()->first, next_slot_);
-    if (at > now) {
-      co_await wake_.WaitFor(at - now);
+    const absl::Duration wait = NextDue() - context_.clock().Uptime();
+    if (wait > absl::ZeroDuration()) {
+      co_await wake_.WaitFor(std::min(wait, kIdleWait));
       continue;
     }
-    context_.deps().metrics.PollLag(now - due_.begin()->first);
-    const std::string job_id = due_.begin()->second;
-    due_.erase(due_.begin());
-    live_.at(job_id).asking = true;
-    next_slot_ = std::max(next_slot_, now) + absl::Seconds(1) / settings.requests_per_second;
-    auto place = std::make_shared<CountedPlace>(in_flight_);
-    context_.tasks().Spawn("poll", Ask(job_id, std::move(place)),
-                           [this, job_id](const std::string&) {
-                             Reschedule(job_id, context_.settings().poll.old_interval);
-                           });
+    AskNext();
   }
 }
 
-void Poller::Add(const Job& job, bool at_once) {
-  const PollSettings& settings = context_.settings().poll;
-  const auto known = live_.find(job.id);
-  const bool is_new = known == live_.end();
-  Live& live = is_new ? live_[job.id] : known->second;
-  live.job = job;
-  live.job.edit = Edit{};
-  if (!is_new) return;
+absl::Duration Poller::NextDue() {
+  sweeper_.NoticeKey();
+  const bool sweeps = sweeper_.IsOn(schedule_.size());
+  if (schedule_.has_aside() && !(sweeps && sweeper_.is_seeking())) schedule_.PutAllBack();
+  absl::Duration due = absl::InfiniteDuration();
+  if (const PolledJob* first = schedule_.First()) due = first->due;
+  if (sweeps) due = std::min(due, sweeper_.WalkDue());
+  return std::max(due, next_slot_);
+}
 
+void Poller::AskNext() {
   const absl::Duration now = context_.clock().Uptime();
+  const bool sweeps = sweeper_.IsOn(schedule_.size());
+  PolledJob* job = schedule_.First();
+  if (job != nullptr && job->due > now) job = nullptr;
+  if (sweeps && sweeper_.WalkDue() <= now && (job == nullptr || walk_is_next_)) {
+    walk_is_next_ = false;
+    return Walk();
+  }
+  walk_is_next_ = true;
+  if (job == nullptr) return;
+  if (sweeps && job->passed_over < kMostPassedOver && sweeper_.MayServe(job->job)) {
+    if (sweeper_.IsSought(job->job)) return schedule_.PutAside(*job);
+    const auto useful = [&](const std::string& upstream_id) {
+      const PolledJob* other = schedule_.FindRecord(upstream_id);
+      return other != nullptr && other->passed_over < kMostPassedOver &&
+             PollSchedule::IsNearlyDue(*other, now);
+    };
+    if (auto page = sweeper_.Plan(job->job, useful)) {
+      context_.deps().metrics.PollLag(now - job->due);
+      return AskPage(*std::move(page));
+    }
+  }
+  context_.deps().metrics.PollLag(now - job->due);
+  AskById(*job);
+}
+
+Poller::Place Poller::Spend() {
+  const absl::Duration now = context_.clock().Uptime();
+  next_slot_ =
+      std::max(next_slot_, now) + absl::Seconds(1) / context_.settings().poll.requests_per_second;
+  return std::make_shared<CountedPlace>(in_flight_);
+}
+
+void Poller::AskById(PolledJob& job) {
+  schedule_.Ask(job);
+  const std::string job_id = job.job.id;
+  context_.tasks().Spawn("poll", Ask(job_id, Spend()), [this, job_id](const std::string&) {
+    Reschedule(job_id, context_.settings().poll.old_interval);
+  });
+}
+
+void Poller::AskPage(SweepPage page) {
+  std::vector<std::string> planned;
+  for (const std::string& upstream_id : page.serves) {
+    PolledJob& job = *schedule_.FindRecord(upstream_id);
+    schedule_.Ask(job);
+    planned.push_back(job.job.id);
+  }
+  const auto give_up = [this, planned](const std::string&) {
+    for (const std::string& job_id : planned) PutBack(job_id);
+  };
+  context_.tasks().Spawn("poll_page", Serve(sweeper_.Read(std::move(page)), planned, Spend()),
+                         give_up);
+}
+
+void Poller::Walk() {
+  context_.tasks().Spawn("poll_walk", Serve(sweeper_.Walk(), {}, Spend()),
+                         [this](const std::string&) { sweeper_.ForgetWalk(); });
+}
+
+void Poller::Add(const Job& job, bool at_once) {
   // Counted in uptime from here on, so that a jump of the wall clock ends no job early.
-  const absl::Duration age = std::clamp(context_.clock().Now() - job.accept_time,
-                                        absl::ZeroDuration(), settings.job_deadline);
-  live.since = now - age;
-  live.deadline = now + settings.job_deadline - age;
-  live.interval = settings.first;
-  Schedule(live, job.id, at_once ? now : now + settings.first);
+  const absl::Duration age =
+      std::clamp(context_.clock().Now() - job.accept_time, absl::ZeroDuration(),
+                 context_.settings().poll.job_deadline);
+  if (!schedule_.Add(job, context_.clock().Uptime(), age, at_once)) return;
+  sweeper_.Track(job, /*is_newest=*/!at_once);
+  Show(*schedule_.Find(job.id));
+  wake_.Notify();
 }
 
 void Poller::Remove(const std::string& job_id) {
-  const auto it = live_.find(job_id);
-  if (it == live_.end()) return;
-  due_.erase({it->second.due, job_id});
-  live_.erase(it);
+  PolledJob* job = schedule_.Find(job_id);
+  if (job == nullptr) return;
+  sweeper_.Untrack(job->job);
+  schedule_.Remove(job_id);
   context_.deps().board.Erase(job_id);
 }
 
-void Poller::Schedule(Live& live, const std::string& job_id, absl::Duration due) {
-  due_.erase({live.due, job_id});
-  live.due = due;
-  live.asking = false;
-  due_.insert({due, job_id});
+void Poller::Show(const PolledJob& job) {
   LiveInfo info;
-  info.last_poll_time = live.last_poll;
-  info.stalled =
-      IsStalled(live.job, context_.settings().poll.stalled_after, context_.clock().Now());
-  info.next_poll_time = context_.clock().Now() + (due - context_.clock().Uptime());
-  context_.deps().board.Set(job_id, info);
+  const absl::Time now = context_.clock().Now();
+  info.last_poll_time = job.last_poll;
+  info.stalled = IsStalled(job.job, context_.settings().poll.stalled_after, now);
+  info.next_poll_time = now + (job.due - context_.clock().Uptime());
+  context_.deps().board.Set(job.job.id, info);
+}
+
+void Poller::PutBack(const std::string& job_id) {
+  if (PolledJob* job = schedule_.Find(job_id)) schedule_.PutBack(*job);
   wake_.Notify();
 }
 
 void Poller::Reschedule(const std::string& job_id, absl::Duration at_least) {
-  const auto it = live_.find(job_id);
-  if (it == live_.end()) {
-    wake_.Notify();
-    return;
+  if (PolledJob* job = schedule_.Find(job_id)) {
+    const double swing = 2 * context_.deps().random.Uniform() - 1;
+    schedule_.AskAgain(*job, context_.clock().Uptime(), at_least, swing);
+    Show(*job);
   }
-  const PollSettings& settings = context_.settings().poll;
-  Live& live = it->second;
-  const absl::Duration now = context_.clock().Uptime();
-  live.interval = std::min(live.interval * settings.growth, settings.most);
-  if (now - live.since >= settings.old_age) live.interval = settings.old_interval;
-  const double jitter = 1 + settings.jitter * (2 * context_.deps().random.Uniform() - 1);
-  const absl::Duration wait = std::max(live.interval * jitter, at_least);
-  // Never long past the deadline: it is this poll that finds it.
-  Schedule(live, job_id, std::min(now + wait, std::max(live.deadline, now + settings.first)));
+  wake_.Notify();
 }
 
-asio::awaitable<void> Poller::Ask(std::string job_id,
-                                  [[maybe_unused]] std::shared_ptr<CountedPlace> place) {
-  const auto found = live_.find(job_id);
-  if (found == live_.end()) co_return;
-  const std::string upstream_id = found->second.job.upstream_id;
-  const std::string account = found->second.job.upstream_account;
+asio::awaitable<void> Poller::Ask(std::string job_id, [[maybe_unused]] Place place) {
+  PolledJob* job = schedule_.Find(job_id);
+  if (job == nullptr) co_return;
+  job->passed_over = 0;
+  const std::string upstream_id = job->job.upstream_id;
+  const std::string account = job->job.upstream_account;
   const Accounts::Reader reader = context_.accounts().ReaderFor(account);
-  const absl::Time before =
-      IsSet(found->second.last_poll) ? found->second.last_poll : found->second.job.accept_time;
+  const std::string key = reader.upstream.Account();
+  const absl::Time asked = context_.clock().Now();
   GetResult answer = co_await reader.upstream.Get(upstream_id);
   CrashPoint("poll.answered");
   context_.LearnDate(answer.upstream_date);
@@ -127,16 +173,10 @@ asio::awaitable<void> Poller::Ask(std::string job_id,
   if (answer.failure == ReadFailure::kNotFound) {
     record = co_await FindInList(reader.upstream, upstream_id);
   }
-  if (answer.failure == ReadFailure::kKeyRefused) {
-    context_.accounts().OnKeyRefused(reader.upstream);
-    context_.log().Error("upstream_key_refused",
-                         {{"job", job_id}, {"http_status", answer.http_status}});
-  } else if (answer.failure != ReadFailure::kNone && answer.failure != ReadFailure::kNotFound) {
-    context_.log().Warning("poll_failed", {{"job", job_id},
-                                           {"upstream_id", upstream_id},
-                                           {"http_status", answer.http_status},
-                                           {"note", NoteToLog(answer.http_status, answer.note)}});
-  }
+  // What another key read is no word about this one's account.
+  if (reader.upstream.Account() != key) co_return PutBack(job_id);
+  if (answer.failure == ReadFailure::kKeyRefused) context_.accounts().OnKeyRefused(reader.upstream);
+  LogFailure(job_id, upstream_id, answer);
   if (record && record->id != upstream_id) {
     context_.log().Warning("poll_answered_other_id",
                            {{"job", job_id}, {"upstream_id", upstream_id}});
@@ -144,40 +184,139 @@ asio::awaitable<void> Poller::Ask(std::string job_id,
   }
   if (record) {
     co_await context_.accounts().OnOwnedRecord(reader.upstream, account, record->org_id);
-    co_await Judge(job_id, *std::move(record), before, context_.clock().Now());
+  } else if (!reader.same_account) {
+    co_await MarkUnreachable(job_id);
+    co_return Reschedule(job_id, answer.failure == ReadFailure::kKeyRefused
+                                     ? context_.settings().poll.old_interval
+                                     : answer.retry_after);
   }
-  const bool unreachable = !record && !reader.same_account;
-  if (unreachable) co_await MarkUnreachable(job_id);
-  if (const auto it = live_.find(job_id);
-      it != live_.end() && !unreachable && context_.clock().Uptime() >= it->second.deadline) {
+  co_await Conclude(job_id, std::move(record), asked,
+                    answer.failure == ReadFailure::kKeyRefused
+                        ? context_.settings().poll.old_interval
+                        : answer.retry_after);
+}
+
+void Poller::LogFailure(const std::string& job_id, const std::string& upstream_id,
+                        const GetResult& answer) {
+  if (answer.failure == ReadFailure::kNone || answer.failure == ReadFailure::kNotFound) return;
+  if (answer.failure == ReadFailure::kKeyRefused) {
+    context_.log().Error("upstream_key_refused",
+                         {{"job", job_id}, {"http_status", answer.http_status}});
+    return;
+  }
+  context_.log().Warning("poll_failed", {{"job", job_id},
+                                         {"upstream_id", upstream_id},
+                                         {"http_status", answer.http_status},
+                                         {"note", NoteToLog(answer.http_status, answer.note)}});
+}
+
+asio::awaitable<void> Poller::Serve(asio::awaitable<Reading> page, std::vector<std::string> planned,
+                                    [[maybe_unused]] Place place) {
+  Reading reading = co_await std::move(page);
+  wake_.Notify();
+  if (!reading) {
+    for (const std::string& job_id : planned) PutBack(job_id);
+    co_return;
+  }
+  Upstream& upstream = context_.deps().upstream;
+  const std::string key = reading->key;
+  const absl::Time asked = reading->asked;
+  std::vector<Seen> seen = Sort(*std::move(reading), planned);
+  for (Seen& one : seen) {
+    co_await context_.accounts().OnOwnedRecord(upstream, one.account, one.record.org_id);
+    const PolledJob* job = schedule_.Find(one.job_id);
+    if (job == nullptr) continue;
+    if (upstream.Account() != key) {
+      PutBack(one.job_id);
+      continue;
+    }
+    const bool is_due = context_.clock().Uptime() >= job->deadline;
+    const absl::Time now = context_.clock().Now();
+    const bool is_news = DecideObservation(job->job, {one.record, job->last_asked, now},
+                                           context_.settings().poll.output_wait)
+                             .has_value();
+    auto conclusion = Conclude(one.job_id, std::move(one.record), asked, absl::ZeroDuration());
+    if (!is_news && !is_due) {
+      co_await std::move(conclusion);
+      continue;
+    }
+    // Side by side, so that they share a commit.
+    context_.tasks().Spawn("poll_judge", std::move(conclusion),
+                           [this, job_id = one.job_id](const std::string&) {
+                             Reschedule(job_id, context_.settings().poll.old_interval);
+                           });
+  }
+}
+
+std::vector<Poller::Seen> Poller::Sort(ListSweeper::Reading page,
+                                       const std::vector<std::string>& planned) {
+  std::unordered_set<std::string> missing(planned.begin(), planned.end());
+  std::vector<Seen> seen;
+  for (UpstreamRecord& record : page.records) {
+    PolledJob* job = schedule_.FindRecord(record.id);
+    if (job == nullptr || !sweeper_.MayServe(job->job)) continue;
+    const bool is_planned = missing.contains(job->job.id);
+    // Its own answer is under way, or came from a later reading.
+    if (!is_planned && (job->phase == PollPhase::kAsked || job->last_asked >= page.asked)) continue;
+    if (!TellsState(record)) {
+      job->passed_over = kMostPassedOver;
+      continue;
+    }
+    missing.erase(job->job.id);
+    job->passed_over = 0;
+    schedule_.Ask(*job);
+    seen.push_back({job->job.id, job->job.upstream_account, std::move(record)});
+  }
+  for (const std::string& job_id : missing) {
+    PolledJob* job = schedule_.Find(job_id);
+    if (job == nullptr) continue;
+    ++job->passed_over;
+    if (!page.was_stopped && job->passed_over >= kMostPassedOver) sweeper_.Displace(job->job);
+    schedule_.PutBack(*job);
+  }
+  return seen;
+}
+
+asio::awaitable<void> Poller::Conclude(std::string job_id, std::optional<UpstreamRecord> record,
+                                       absl::Time asked, absl::Duration at_least) {
+  if (record) co_await Judge(job_id, *std::move(record), asked);
+  const PolledJob* job = schedule_.Find(job_id);
+  if (job != nullptr && context_.clock().Uptime() >= job->deadline) {
     (co_await context_.Update(job_id, [](const JobView& view) {
       return DecideExpiry(view.job);
     })).IgnoreError();
   }
-  Reschedule(job_id, answer.failure == ReadFailure::kKeyRefused
-                         ? context_.settings().poll.old_interval
-                         : answer.retry_after);
+  Reschedule(job_id, at_least);
 }
 
-asio::awaitable<void> Poller::Judge(std::string job_id, UpstreamRecord record, absl::Time before,
-                                    absl::Time now) {
-  const auto it = live_.find(job_id);
-  if (it == live_.end()) co_return;
-  it->second.last_poll = now;
+asio::awaitable<void> Poller::Judge(std::string job_id, UpstreamRecord record, absl::Time asked) {
+  PolledJob* job = schedule_.Find(job_id);
+  if (job == nullptr) co_return;
+  const absl::Time now = context_.clock().Now();
+  // What the poll before did not see happened after that one was asked.
+  const absl::Time before = IsSet(job->last_asked) ? job->last_asked : job->job.accept_time;
+  job->last_poll = now;
+  job->last_asked = asked;
   const absl::Duration output_wait = context_.settings().poll.output_wait;
   const Observation seen{std::move(record), before, now};
   // Judged in memory first: nothing new costs no transaction.
-  if (!DecideObservation(it->second.job, seen, output_wait)) co_return;
+  if (!DecideObservation(job->job, seen, output_wait)) co_return;
   EngineContext::OwnedDecide decide = [seen, output_wait](const JobView& view) {
     return DecideObservation(view.job, seen, output_wait);
   };
   auto change = co_await context_.Update(job_id, std::move(decide));
-  if (change.ok()) CrashPoint("poll.committed");
+  if (!change.ok()) co_return;
+  CrashPoint("poll.committed");
+  if (change->transition) {
+    const absl::Time committed = change->transition->record_time;
+    context_.deps().metrics.DetectionDelay(std::max(committed - now, absl::ZeroDuration()),
+                                           std::max(committed - before, absl::ZeroDuration()));
+  }
 }
 
 asio::awaitable<void> Poller::MarkUnreachable(std::string job_id) {
-  const auto it = live_.find(job_id);
-  if (it == live_.end() || it->second.job.unreachable) co_return;
+  const PolledJob* job = schedule_.Find(job_id);
+  if (job == nullptr || job->job.unreachable) co_return;
   context_.log().Error("job_unreachable", {{"job", job_id}});
   (co_await context_.Update(job_id,
                             [](const JobView& view) -> absl::StatusOr<std::optional<Decision>> {
@@ -192,21 +331,11 @@ asio::awaitable<void> Poller::MarkUnreachable(std::string job_id) {
 
 asio::awaitable<std::optional<UpstreamRecord>> Poller::FindInList(Upstream& upstream,
                                                                   std::string upstream_id) {
-  ListQuery query;
-  query.model = kEditModel;
-  query.limit = kListLookupLimit;
-  for (int page = 0; page < kListLookupPages; ++page) {
-    // Counted under the cap for all reads, though not made to wait.
+  // Counted under the cap for all reads, though not made to wait.
+  const auto spend = [this] {
     next_slot_ += absl::Seconds(1) / context_.settings().poll.requests_per_second;
-    ListResult answer = co_await upstream.List(query);
-    if (answer.failure != ReadFailure::kNone) break;
-    for (UpstreamRecord& record : answer.records) {
-      if (record.id == upstream_id) co_return std::move(record);
-    }
-    if (answer.records.empty() || !answer.has_more.value_or(true)) break;
-    query.offset += static_cast<int>(answer.records.size());
-  }
-  co_return std::nullopt;
+  };
+  co_return co_await sweeper_.Find(upstream, std::move(upstream_id), spend);
 }
 
 }  // namespace lumaedit

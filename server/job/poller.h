@@ -1,5 +1,5 @@
 // Asks the upstream about running jobs, one request for all watchers of a job (rule 4), at the pace
-// of protocol.md section 7 and under one cap for all.
+// of protocol.md section 7 and under one cap for all: by id, or many at once by a page of the list.
 //
 // Owned by JobEngine; I/O thread. A poll that saw nothing new writes nothing.
 #pragma once
@@ -7,13 +7,13 @@
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <unordered_map>
-#include <utility>
+#include <vector>
 
 #include "server/base/signal.h"
 #include "server/job/engine_context.h"
+#include "server/job/list_sweeper.h"
+#include "server/job/poll_schedule.h"
 
 namespace lumaedit {
 
@@ -34,31 +34,49 @@ class Poller {
   boost::asio::awaitable<std::optional<UpstreamRecord>> FindInList(Upstream& upstream,
                                                                    std::string upstream_id);
 
-  std::size_t live() const { return live_.size(); }
+  std::size_t live() const { return schedule_.size(); }
 
  private:
-  struct Live {
-    Job job;  // without its edit: what an observation is judged against
-    absl::Duration interval;
-    absl::Duration due;       // uptime
-    absl::Duration since;     // uptime when it was first tracked
-    absl::Duration deadline;  // uptime
-    absl::Time last_poll = absl::InfinitePast();
-    bool asking = false;
-  };
+  using Place = std::shared_ptr<CountedPlace>;
+  using Reading = std::optional<ListSweeper::Reading>;
 
-  boost::asio::awaitable<void> Ask(std::string job_id, std::shared_ptr<CountedPlace> place);
+  absl::Duration NextDue();
+  void AskNext();
+  // A request goes out now.
+  Place Spend();
+  void AskById(PolledJob& job);
+  void AskPage(SweepPage page);
+  void Walk();
+
+  boost::asio::awaitable<void> Ask(std::string job_id, Place place);
+  boost::asio::awaitable<void> Serve(boost::asio::awaitable<Reading> page,
+                                     std::vector<std::string> planned, Place place);
+  struct Seen {
+    std::string job_id;
+    std::string account;
+    UpstreamRecord record;
+  };
+  // Those of a page that are jobs' to judge; from here on they are being asked about. Puts back
+  // who was planned for and is not among them.
+  std::vector<Seen> Sort(ListSweeper::Reading page, const std::vector<std::string>& planned);
+  void PutBack(const std::string& job_id);
+  // What every answer comes to: judged, perhaps expired, asked again later. `record` unset: none
+  // was read.
+  boost::asio::awaitable<void> Conclude(std::string job_id, std::optional<UpstreamRecord> record,
+                                        absl::Time asked, absl::Duration at_least);
+  boost::asio::awaitable<void> Judge(std::string job_id, UpstreamRecord record, absl::Time asked);
   // A record that a key of another account does not see says nothing about the job.
   boost::asio::awaitable<void> MarkUnreachable(std::string job_id);
-  boost::asio::awaitable<void> Judge(std::string job_id, UpstreamRecord record, absl::Time before,
-                                     absl::Time now);
+  void LogFailure(const std::string& job_id, const std::string& upstream_id,
+                  const GetResult& answer);
   void Reschedule(const std::string& job_id, absl::Duration at_least);
-  void Schedule(Live& live, const std::string& job_id, absl::Duration due);
+  void Show(const PolledJob& job);
 
   EngineContext& context_;
   Signal wake_;
-  std::unordered_map<std::string, Live> live_;
-  std::set<std::pair<absl::Duration, std::string>> due_;  // jobs that are not being asked about
+  PollSchedule schedule_;
+  ListSweeper sweeper_;
+  bool walk_is_next_ = true;                              // jobs that are due take turns with it
   absl::Duration next_slot_ = -absl::InfiniteDuration();  // uptime; the cap for all
   int in_flight_ = 0;
 };

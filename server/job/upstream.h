@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -46,9 +47,11 @@ struct UpstreamRecord {
   // The echo, where it was asked for. `echo_is_empty`: {} or missing.
   UpstreamPayload echo;
   bool echo_is_empty = true;
-  // Its reading was stopped: a job owns it, or it differs from every payload that was looked for.
-  // Only what stood before is set.
+  // Its reading was stopped: a job owns it, or it differs from every payload that was looked for,
+  // or (of a sweep) its echo is long. Only what stood before is set.
   bool is_partial = false;
+  // In a list: how long its text is, roughly; of a partial one, as far as it was read.
+  std::int64_t bytes = 0;
 };
 
 // One POST whose last byte is withheld until the engine says so (protocol.md section 3).
@@ -119,12 +122,23 @@ struct ListStop {
   std::vector<UpstreamPayload> payloads;
 };
 
+// Of a list that is read for the states of its records (protocol.md section 7): reading stops, and
+// the connection is closed, inside a record whose echo is long, and after the last one that is
+// waited for. The record so far is the page's last, partial: with its status where that stood
+// before the echo, and without an id where even that did not.
+struct ListSweep {
+  std::function<bool(const std::string& upstream_id)> is_fat;  // known from before
+  std::int64_t fat_bytes = 0;                                  // a longer one is fat
+  std::unordered_set<std::string> waited_for;                  // empty: all of the page
+};
+
 struct ListQuery {
   std::string model;
   int offset = 0;
   int limit = 10;
   bool want_echo = false;  // parse the echo of each record for comparison
   std::shared_ptr<const ListStop> stop = nullptr;
+  std::shared_ptr<const ListSweep> sweep = nullptr;  // not with `stop`
 };
 
 struct ListResult {

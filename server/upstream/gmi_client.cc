@@ -223,7 +223,7 @@ asio::awaitable<GetResult> GmiClient::Get(std::string upstream_id) {
 asio::awaitable<ListResult> GmiClient::List(ListQuery query) {
   ListResult result;
   const Secret key = parts_.key();
-  ListReader reader(key, query.want_echo, query.limit, query.stop);
+  ListReader reader(key, query.want_echo, query.limit, query.stop, query.sweep);
   ReaderSink<ListReader> sink(reader, [&](const HttpHead& head, std::int64_t size) {
     const std::int64_t rest = head.content_length ? *head.content_length - size : size;
     return reader.is_full() || (rest > parts_.long_rest_bytes && reader.rest_is_worthless());
@@ -234,7 +234,11 @@ asio::awaitable<ListResult> GmiClient::List(ListQuery query) {
   const absl::Time now = parts_.clock.Now();
   result.upstream_date = ReadHttpDate(read.head.date);
   result.body_bytes = read.body_bytes;
-  if (!Judge(read, sink, reader, key, DateOr(read.head, now), result)) co_return result;
+  const bool at_fault = sink.is_success() && !sink.status().ok() && reader.may_end_at_a_fault();
+  if (!at_fault && !Judge(read, sink, reader, key, DateOr(read.head, now), result)) {
+    co_return result;
+  }
+  result.http_status = read.head.status;
   const bool ended_early = read.was_enough && !reader.is_full();
   if (ended_early) reader.EndEarly();
   if (reader.is_full()) {

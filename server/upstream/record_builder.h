@@ -38,6 +38,8 @@ class RecordBuilder final : public JsonEvents {
 
   // The record's own braces are closed.
   bool complete() const { return begun_ && path_.empty(); }
+  // As it was written; empty: not read yet.
+  const std::string& id() const { return texts_[kId]; }
   // `status` was read; it may be a word we do not know.
   bool has_status() const { return has_status_; }
   UpstreamStatus status() const;

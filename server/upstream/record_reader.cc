@@ -6,6 +6,13 @@
 
 namespace lumaedit {
 
+namespace {
+
+// What stands around a key and its value, about.
+constexpr std::int64_t kQuotesAndColon = 6;
+
+}  // namespace
+
 RecordReader::RecordReader(Secret key, bool want_echo)
     : builder_(std::move(key), want_echo), stream_(builder_) {}
 
@@ -23,12 +30,16 @@ bool RecordReader::rest_is_worthless() const {
   return builder_.has_status() && !IsFinal(builder_.status());
 }
 
-ListReader::ListReader(Secret key, bool want_echo, int limit, std::shared_ptr<const ListStop> stop)
+ListReader::ListReader(Secret key, bool want_echo, int limit, std::shared_ptr<const ListStop> stop,
+                       std::shared_ptr<const ListSweep> sweep)
     : secret_(std::move(key)),
       want_echo_(want_echo),
       limit_(static_cast<std::size_t>(std::max(limit, 0))),
       stop_(std::move(stop)),
-      stream_(*this) {}
+      sweep_(std::move(sweep)),
+      stream_(*this) {
+  if (sweep_) waited_for_ = sweep_->waited_for;
+}
 
 absl::Status ListReader::Write(std::string_view bytes) {
   return full_ ? absl::OkStatus() : stream_.Write(bytes);
@@ -45,21 +56,39 @@ absl::Status ListReader::Finish() {
   return absl::OkStatus();
 }
 
+bool ListReader::rest_is_worthless() const {
+  if (!sweep_) return record_ && record_->rest_is_worthless();
+  if (waited_for_.empty() && !sweep_->waited_for.empty()) return true;
+  if (!record_) return false;
+  if (record_bytes_ > sweep_->fat_bytes) return true;
+  return record_->has_status() && sweep_->is_fat(record_->id());
+}
+
 void ListReader::RecordEnded() {
   UpstreamRecord record = record_->Build();
+  record.bytes = record_bytes_;
   record_.reset();
-  odd_entry_ = odd_entry_ || record.id.empty();
+  odd_entry_ = odd_entry_ || (!sweep_ && record.id.empty());
+  waited_for_.erase(record.id);
   records_.push_back(std::move(record));
 }
 
 void ListReader::EndEarly() {
-  UpstreamRecord partial;
-  partial.id = record_->Build().id;
-  partial.is_partial = true;
-  record_.reset();
-  odd_entry_ = odd_entry_ || partial.id.empty();
-  records_.push_back(std::move(partial));
   full_ = true;
+  if (!record_) return;
+  UpstreamRecord partial;
+  if (sweep_) {
+    partial = record_->Build();
+    partial.outcome.reset();
+    partial.error.reset();
+  } else {
+    partial.id = record_->Build().id;
+    odd_entry_ = odd_entry_ || partial.id.empty();
+  }
+  partial.is_partial = true;
+  partial.bytes = record_bytes_;
+  record_.reset();
+  records_.push_back(std::move(partial));
 }
 
 void ListReader::Other() { odd_entry_ = odd_entry_ || InRequests(); }
@@ -71,6 +100,7 @@ void ListReader::BeginObject() {
     full_ = records_.size() >= limit_;
     if (full_) return;
     record_.emplace(secret_, want_echo_, stop_);
+    record_bytes_ = 0;
     return record_->BeginObject();
   }
   if (depth_ == 0) root_is_object_ = true;
@@ -107,12 +137,17 @@ void ListReader::EndArray() {
 
 void ListReader::Key(std::string_view key) {
   if (full_) return;
-  if (record_) return record_->Key(key);
+  if (record_) {
+    record_bytes_ += static_cast<std::int64_t>(key.size()) + kQuotesAndColon;
+    return record_->Key(key);
+  }
   if (depth_ == 1) key_ = key;
 }
 
 void ListReader::StringPart(std::string_view part) {
-  if (record_ && !full_) record_->StringPart(part);
+  if (!record_ || full_) return;
+  record_bytes_ += static_cast<std::int64_t>(part.size());
+  record_->StringPart(part);
 }
 
 void ListReader::EndString() {

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -39,7 +41,8 @@ class RecordReader {
 
 class ListReader final : private JsonEvents {
  public:
-  ListReader(Secret key, bool want_echo, int limit, std::shared_ptr<const ListStop> stop = nullptr);
+  ListReader(Secret key, bool want_echo, int limit, std::shared_ptr<const ListStop> stop = nullptr,
+             std::shared_ptr<const ListSweep> sweep = nullptr);
 
   absl::Status Write(std::string_view bytes);
   absl::Status Finish();
@@ -47,10 +50,13 @@ class ListReader final : private JsonEvents {
   // More records came than were asked for; the rest is not looked at.
   bool is_full() const { return full_; }
 
-  // The record that is being read is of no use, by `stop`: the reading may end here, with
-  // EndEarly(), which adds it as a partial one.
-  bool rest_is_worthless() const { return record_ && record_->rest_is_worthless(); }
+  // The record that is being read is of no use, by `stop` or `sweep`: the reading may end here,
+  // with EndEarly(), which adds it as a partial one. Of a sweep also when all that is waited for
+  // was read.
+  bool rest_is_worthless() const;
   void EndEarly();
+  // Of a sweep: a record that cannot be read ends the page like one that is too long to be read.
+  bool may_end_at_a_fault() const { return sweep_ && (record_ || !records_.empty()); }
 
   std::vector<UpstreamRecord> TakeRecords() { return std::move(records_); }
   std::optional<bool> has_more() const { return has_more_; }
@@ -77,6 +83,8 @@ class ListReader final : private JsonEvents {
   const bool want_echo_;
   const std::size_t limit_;
   const std::shared_ptr<const ListStop> stop_;
+  const std::shared_ptr<const ListSweep> sweep_;
+  std::unordered_set<std::string> waited_for_;  // of the sweep, and not read yet
   JsonStream stream_;
   int depth_ = 0;
   bool root_is_object_ = false;
@@ -89,6 +97,7 @@ class ListReader final : private JsonEvents {
   bool odd_entry_ = false;  // an entry that is no record with an id
   bool full_ = false;
   std::optional<RecordBuilder> record_;
+  std::int64_t record_bytes_ = 0;  // of record_, so far
   std::vector<UpstreamRecord> records_;
 };
 

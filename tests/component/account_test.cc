@@ -54,6 +54,31 @@ TEST(Account, ANewKeyOfTheSameAccountGoesOn) {
   EXPECT_EQ(world.View(next).attempts.front().account, "account-1");
 }
 
+// The key changes while a poll is under way, asked by id or by a page of the list: what comes is
+// the old one's, and says neither whose the new key is nor, under it, what becomes of the jobs.
+TEST(Account, WhatTheOldKeyReadTeachesNothingAboutTheNew) {
+  for (const int jobs : {1, 40}) {
+    SteppedWorld world;
+    world.upstream.key = "key:1";
+    world.upstream.usual.record.course = {{absl::ZeroDuration(), "queued"},
+                                          {absl::Seconds(90), "success"}};
+    for (int i = 0; i < jobs; ++i) world.Submit(std::to_string(i));
+    world.RunFor(absl::Minutes(1));
+    ASSERT_EQ(world.log.Count("upstream_account_learned"), 1);
+    world.upstream.get_takes = world.upstream.list_takes = absl::Seconds(40);
+    world.RunFor(absl::Seconds(31));
+    world.upstream.key = "key:2";
+    world.upstream.account = "account-2";
+    // What was under way is answered; what is asked since is not.
+    world.RunFor(absl::Seconds(39));
+    EXPECT_EQ(world.log.Count("upstream_account_learned"), 1);
+    world.upstream.isolates_accounts = true;
+    world.RunFor(absl::Minutes(5));
+    EXPECT_EQ(world.log.Count("upstream_account_learned"), 1);
+    EXPECT_EQ(world.log.Count("upstream_account_differs"), 0);
+  }
+}
+
 TEST(Account, ANewAccountTakesNewJobsAndLeavesTheOldOnesAsTheyAre) {
   SteppedWorld world;
   world.upstream.isolates_accounts = true;

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -24,6 +25,9 @@ class CountingMetrics final : public JobMetrics {
     ++reads[{what, failure}];
   }
   void PollLag(absl::Duration lag) override { lags.push_back(lag); }
+  void DetectionDelay(absl::Duration lower, absl::Duration upper) override {
+    delays.emplace_back(lower, upper);
+  }
   void UnknownUpstreamRecords(int count) override { strangers.push_back(count); }
   void StoreCommitted(absl::Duration took, int operations) override {
     EXPECT_GE(took, absl::ZeroDuration());
@@ -35,6 +39,7 @@ class CountingMetrics final : public JobMetrics {
   std::map<std::pair<bool, FactKind>, int> posts;
   std::map<std::pair<UpstreamRead, ReadFailure>, int> reads;
   std::vector<absl::Duration> lags;
+  std::vector<std::pair<absl::Duration, absl::Duration>> delays;
   std::vector<int> strangers;
   int commits = 0;
 };
@@ -61,10 +66,48 @@ TEST(Metrics, AJobThatSucceeds) {
   EXPECT_GE(counts.commits, 5);
 }
 
+TEST(Metrics, DelaysOfDetectionLieBetweenTheirBounds) {
+  for (const int jobs : {1, 60}) {  // asked by id; by pages of the list
+    CountingMetrics counts;
+    SteppedWorld world(Counted(counts));
+    world.upstream.get_takes = absl::Milliseconds(150);
+    world.upstream.list_takes = absl::Milliseconds(400);
+    std::vector<std::string> all;
+    for (int i = 0; i < jobs; ++i) all.push_back(world.Submit(std::to_string(i)));
+    for (const std::string& job : all) ASSERT_TRUE(world.RunToEnd(job));
+    EXPECT_EQ(world.upstream.lists() > 0, jobs > 1);
+    std::vector<std::pair<double, double>> expected;
+    for (const std::string& job : all) {
+      const FakeRecord* record = world.upstream.Find(world.Get(job).upstream_id);
+      ASSERT_NE(record, nullptr);
+      for (const Transition& transition : world.Transitions(job)) {
+        if (transition.sequence < 4) continue;
+        const absl::Duration after =
+            transition.state == kProcessing ? absl::Seconds(3) : absl::Seconds(8);
+        const absl::Time happened = record->created_at + after;
+        EXPECT_LE(transition.not_before, happened);
+        EXPECT_GE(transition.not_after, happened);
+        expected.emplace_back(
+            absl::ToDoubleSeconds(transition.record_time - transition.not_after),
+            absl::ToDoubleSeconds(transition.record_time - transition.not_before));
+        EXPECT_LE(expected.back().second, 8);
+      }
+    }
+    ASSERT_EQ(counts.delays.size(), expected.size());
+    std::sort(counts.delays.begin(), counts.delays.end());
+    std::sort(expected.begin(), expected.end());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(absl::ToDoubleSeconds(counts.delays[i].first), expected[i].first, 1e-5);
+      EXPECT_NEAR(absl::ToDoubleSeconds(counts.delays[i].second), expected[i].second, 1e-5);
+    }
+  }
+}
+
 TEST(Metrics, PollsBeyondTheCapShowAsLag) {
   CountingMetrics counts;
   WorldOptions options = Counted(counts);
   options.settings.poll.requests_per_second = 1;
+  options.settings.poll.list_from = 0;
   SteppedWorld world(options);
   world.upstream.usual.record.course = {{absl::ZeroDuration(), "queued"}};
   for (int i = 0; i < 30; ++i) world.Submit("a" + std::to_string(i));

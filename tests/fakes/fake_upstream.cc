@@ -231,6 +231,7 @@ asio::awaitable<ListResult> FakeUpstream::List(ListQuery query) {
     if (auto answer = on_list(query)) co_return *std::move(answer);
   }
   std::vector<const FakeRecord*> shown;
+  shown.reserve(records_.size());
   for (auto it = records_.rbegin(); it != records_.rend(); ++it) {
     const bool is_asked_for = query.model.empty() || query.model == it->model;
     if (it->listed && is_asked_for && IsSeen(*it) &&
@@ -238,9 +239,12 @@ asio::awaitable<ListResult> FakeUpstream::List(ListQuery query) {
       shown.push_back(&*it);
     }
   }
-  std::stable_sort(shown.begin(), shown.end(), [](const FakeRecord* a, const FakeRecord* b) {
+  const auto is_newer = [](const FakeRecord* a, const FakeRecord* b) {
     return a->created_at > b->created_at;
-  });
+  };
+  if (!std::is_sorted(shown.begin(), shown.end(), is_newer)) {
+    std::stable_sort(shown.begin(), shown.end(), is_newer);
+  }
   if (list_unordered) std::reverse(shown.begin(), shown.end());
   const std::size_t begin = std::min(shown.size(), static_cast<std::size_t>(query.offset));
   const std::size_t end = std::min(shown.size(), begin + static_cast<std::size_t>(query.limit));

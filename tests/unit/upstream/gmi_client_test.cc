@@ -312,6 +312,94 @@ TEST_F(GmiClientTest, ListStopsAtWhatIsOwnedOrDiffers) {
   EXPECT_EQ(whole.has_more, true);
 }
 
+TEST_F(GmiClientTest, ASweepStopsInsideALongRecord) {
+  const std::string video(4 << 20, 'A');
+  const auto record = [&](const std::string& id, const std::string& status, bool is_fat) {
+    return R"({"request_id":")" + id + R"(","org_id":"o","status":")" + status +
+           R"(","payload":{"source_data":")" + (is_fat ? video : "AAAA") +
+           R"("},"outcome":null,"created_at":1790000000})";
+  };
+  const auto read = [&](const std::string& first, const std::string& second,
+                        std::shared_ptr<ListSweep> sweep) {
+    Answer(200, R"({"requests":[)" + first + "," + second + "," + record("z", "queued", true) +
+                    R"(],"has_more":true})");
+    ListQuery query{.model = "m", .offset = 0, .limit = 10, .want_echo = false};
+    sweep->is_fat = [](const std::string& id) { return id == "known"; };
+    sweep->fat_bytes = 256 * 1024;
+    query.sweep = std::move(sweep);
+    ListResult result = Await(client_->List(query));
+    EXPECT_EQ(result.failure, ReadFailure::kNone) << result.note;
+    EXPECT_FALSE(result.has_more.has_value());
+    return result;
+  };
+  const std::string small = record("a", "processing", false);
+
+  const ListResult known =
+      read(small, record("known", "queued", true), std::make_shared<ListSweep>());
+  ASSERT_EQ(known.records.size(), 2U);
+  EXPECT_FALSE(known.records[0].is_partial);
+  EXPECT_EQ(known.records[0].status, UpstreamStatus::kProcessing);
+  EXPECT_GT(known.records[0].bytes, 80);
+  EXPECT_LT(known.records[0].bytes, 200);
+  EXPECT_TRUE(known.records[1].is_partial);
+  EXPECT_EQ(known.records[1].id, "known");
+  EXPECT_EQ(known.records[1].org_id, "o");
+  EXPECT_EQ(known.records[1].status, UpstreamStatus::kQueued);
+  EXPECT_LT(known.body_bytes, 150'000);
+
+  // One that nobody knew is read as far as it takes to know it.
+  const ListResult unknown =
+      read(small, record("new", "success", true), std::make_shared<ListSweep>());
+  ASSERT_EQ(unknown.records.size(), 2U);
+  EXPECT_TRUE(unknown.records[1].is_partial);
+  EXPECT_EQ(unknown.records[1].status, UpstreamStatus::kSuccess);
+  EXPECT_FALSE(unknown.records[1].outcome.has_value());
+  EXPECT_GT(unknown.records[1].bytes, 256 * 1024);
+  EXPECT_LT(unknown.body_bytes, 500'000);
+
+  // Where the echo comes first, neither id nor status is known: it counts as a record all the same.
+  const ListResult nameless =
+      read(small, R"({"payload":{"source_data":")" + video + R"("},"request_id":"n"})",
+           std::make_shared<ListSweep>());
+  ASSERT_EQ(nameless.records.size(), 2U);
+  EXPECT_TRUE(nameless.records[1].is_partial);
+  EXPECT_EQ(nameless.records[1].id, "");
+
+  // All that was waited for was read.
+  auto waits = std::make_shared<ListSweep>();
+  waits->waited_for = {"a", "b"};
+  const ListResult enough = read(small, record("b", "queued", false), waits);
+  ASSERT_GE(enough.records.size(), 2U);
+  EXPECT_LT(enough.body_bytes, 150'000);
+}
+
+TEST_F(GmiClientTest, ASweepEndsAtARecordThatCannotBeRead) {
+  const auto read = [&](const std::string& body) {
+    Answer(200, body);
+    ListQuery query{.model = "m", .offset = 0, .limit = 10, .want_echo = false};
+    auto sweep = std::make_shared<ListSweep>();
+    sweep->is_fat = [](const std::string&) { return false; };
+    sweep->fat_bytes = 256 * 1024;
+    query.sweep = std::move(sweep);
+    return Await(client_->List(query));
+  };
+  const std::string a = R"({"requests":[{"request_id":"a","status":"queued"},)";
+  const ListResult twice = read(a + R"({"request_id":"b","x":1,"x":2},{"request_id":"c"}]})");
+  EXPECT_EQ(twice.failure, ReadFailure::kNone);
+  ASSERT_EQ(twice.records.size(), 2U);
+  EXPECT_EQ(twice.records[0].status, UpstreamStatus::kQueued);
+  EXPECT_TRUE(twice.records[1].is_partial);
+  EXPECT_EQ(twice.records[1].id, "b");
+  // An id that is none is a stranger's.
+  const ListResult odd = read(a + R"({"request_id":"b c"},{"request_id":"d"}],"has_more":false})");
+  EXPECT_EQ(odd.failure, ReadFailure::kNone);
+  EXPECT_EQ(odd.records.size(), 3U);
+  EXPECT_EQ(odd.has_more, false);
+  for (const char* body : {"<html>", R"({"error":"x"})", R"({"requests":[x)", ""}) {
+    EXPECT_EQ(read(body).failure, ReadFailure::kUnreadable) << body;
+  }
+}
+
 TEST_F(GmiClientTest, NothingIsSentUnderAnotherKeyThanTheAttempts) {
   Answer(200, R"({"request_id":"a","status":"queued"})");
   PostRequest request;

@@ -1,0 +1,87 @@
+// Where the records of running jobs stand in the upstream's list, as pages have shown it: newest
+// first, so that an offset grows as others are made. Each is kept by its place, which does not
+// grow: place = newest - offset.
+//
+// A place is a guess: records are made by others, deleted, shown in another order. Whoever does not
+// find a record where it should be asks for it by id. Pure; one thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "server/job/upstream.h"
+
+namespace lumaedit {
+
+class ListMap {
+ public:
+  // A longer record is fat: it ends the reading of a page, and is asked about by its id.
+  static constexpr std::int64_t kFatBytes = 256 * 1024;
+
+  // A running job's record; `is_newest`: it was just made.
+  void Track(const std::string& id, bool is_newest);
+  void Untrack(const std::string& id);
+  bool IsTracked(const std::string& id) const { return tracked_.contains(id); }
+  // It is not where it should be.
+  void Displace(const std::string& id);
+  // Nothing is known any more: another key shows another list.
+  void Clear();
+
+  // A page that began at `offset`. How many tracked records had no place before.
+  int Learn(int offset, const std::vector<UpstreamRecord>& records);
+  // The upstream gives no more than this at a time.
+  void LearnMost(int records) { upstream_most_ = std::max(1, records); }
+
+  std::optional<int> OffsetOf(const std::string& id) const;
+  std::size_t unplaced() const { return tracked_.size() - placed_; }
+  bool IsFat(const std::string& id) const { return fat_.contains(id); }
+
+  struct Spot {
+    int offset;
+    std::string id;
+  };
+  // The tracked ones from `first` to `last`, in the order of the list.
+  std::vector<Spot> Spots(int first, int last) const;
+  // The nearest fat record before `offset`, and at it or after.
+  std::optional<int> FatBefore(int offset) const;
+  std::optional<Spot> FatFrom(int offset) const;
+
+  // 2 MB of records of the usual size, at most 100.
+  int PageLimit() const;
+  // How far a record may be from where it is thought to be.
+  int Slack() const;
+
+ private:
+  using Place = std::int64_t;
+  using Places = std::set<std::pair<Place, std::string>>;
+  struct Tracked {
+    std::optional<Place> place;
+    bool was_seen = false;  // there; else it is a guess
+  };
+
+  Place PlaceAt(int offset) const { return newest_ - offset; }
+  int OffsetAt(Place place) const;
+  void Put(Tracked& tracked, const std::string& id, Place place, bool was_seen);
+  void LearnNewest(int offset, const std::vector<UpstreamRecord>& records);
+  void LearnFat(Place place, const UpstreamRecord& record);
+  void ForgetFat(const std::string& id);
+  void LearnSize(const UpstreamRecord& record);
+
+  Place newest_ = 0;
+  double drift_ = 0;  // of newest_ between two pages, a mean
+  std::unordered_map<std::string, Tracked> tracked_;
+  Places places_;
+  std::size_t placed_ = 0;
+  std::unordered_map<std::string, Place> fat_;
+  Places fat_places_;
+  double size_sum_ = 0;  // of the last records that were read whole
+  double size_count_ = 0;
+  int upstream_most_ = 100;
+};
+
+}  // namespace lumaedit

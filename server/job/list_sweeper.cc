@@ -1,0 +1,147 @@
+#include "server/job/list_sweeper.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "server/base/crash_point.h"
+#include "server/job/observation_rules.h"
+#include "server/job/payload.h"
+
+namespace lumaedit {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Pages rest after one that failed; jobs are asked by id meanwhile, under the same cap.
+constexpr BackoffRange kPause = {absl::Seconds(2), absl::Minutes(1)};
+
+constexpr int kLookupLimit = 20;
+constexpr int kLookupDepth = 100;
+constexpr int kLookupRequests = 10;
+
+}  // namespace
+
+bool ListSweeper::IsOn(std::size_t jobs) const {
+  const int from = context_.settings().poll.list_from;
+  return from > 0 && jobs >= static_cast<std::size_t>(from) &&
+         context_.clock().Uptime() >= paused_until_;
+}
+
+void ListSweeper::NoticeKey() {
+  std::string key = context_.deps().upstream.Account();
+  if (key == key_) return;
+  key_ = std::move(key);
+  map_.Clear();
+  walk_.Reset();
+}
+
+bool ListSweeper::IsMine(const Job& job) const {
+  const Accounts::Reader reader = context_.accounts().ReaderFor(job.upstream_account);
+  return reader.same_account && &reader.upstream == &context_.deps().upstream;
+}
+
+void ListSweeper::Track(const Job& job, bool is_newest) {
+  NoticeKey();
+  if (IsMine(job)) map_.Track(job.upstream_id, is_newest);
+}
+
+bool ListSweeper::MayServe(const Job& job) {
+  if (!IsMine(job)) return false;
+  if (!map_.IsTracked(job.upstream_id)) map_.Track(job.upstream_id, /*is_newest=*/false);
+  return true;
+}
+
+std::shared_ptr<ListSweep> ListSweeper::MakeSweep(
+    const std::vector<std::string>& waited_for) const {
+  auto sweep = std::make_shared<ListSweep>();
+  sweep->is_fat = [this](const std::string& id) { return map_.IsFat(id); };
+  sweep->fat_bytes = ListMap::kFatBytes;
+  sweep->waited_for.insert(waited_for.begin(), waited_for.end());
+  return sweep;
+}
+
+asio::awaitable<std::optional<ListSweeper::Reading>> ListSweeper::Read(SweepPage page) {
+  return Ask(page.offset, page.limit, std::move(page.serves), std::nullopt);
+}
+
+asio::awaitable<std::optional<ListSweeper::Reading>> ListSweeper::Walk() {
+  const ListWalk::Stretch stretch =
+      walk_.Next(context_.clock().Uptime(), map_.unplaced(), map_.PageLimit());
+  return Ask(stretch.offset, stretch.limit, {}, stretch);
+}
+
+asio::awaitable<std::optional<ListSweeper::Reading>> ListSweeper::Ask(
+    int offset, int limit, std::vector<std::string> waited_for,
+    std::optional<ListWalk::Stretch> stretch) {
+  Upstream& upstream = context_.deps().upstream;
+  Reading reading{.key = upstream.Account(), .asked = context_.clock().Now(), .records = {}};
+  ListQuery query;
+  query.model = kEditModel;
+  query.offset = offset;
+  query.limit = limit;
+  query.sweep = MakeSweep(waited_for);
+  ListResult answer = co_await upstream.List(query);
+  CrashPoint("poll.answered");
+  context_.LearnDate(answer.upstream_date);
+  NoticeKey();
+  if (key_ != reading.key) co_return std::nullopt;
+  if (answer.failure != ReadFailure::kNone) {
+    if (stretch) walk_.Failed(*stretch);
+    Fail(answer);
+    co_return std::nullopt;
+  }
+  failures_ = 0;
+  const int count = static_cast<int>(answer.records.size());
+  reading.was_stopped = count > 0 && answer.records.back().is_partial;
+  if (answer.has_more == true && count > 0 && count < limit && !reading.was_stopped) {
+    map_.LearnMost(count);
+  }
+  const int found = map_.Learn(offset, answer.records);
+  if (stretch) {
+    const bool at_end = count == 0 || (answer.has_more == false && !reading.was_stopped);
+    walk_.Read(*stretch, {.read = count, .at_end = at_end, .found = found}, map_.unplaced(),
+               context_.clock().Uptime());
+  }
+  reading.records = std::move(answer.records);
+  co_return reading;
+}
+
+void ListSweeper::Fail(const ListResult& answer) {
+  const absl::Duration least = std::min(kPause.first * (1 << std::min(failures_, 10)), kPause.most);
+  ++failures_;
+  paused_until_ = context_.clock().Uptime() + std::max(least, answer.retry_after);
+  context_.log().Warning("list_failed", {{"http_status", answer.http_status},
+                                         {"note", NoteToLog(answer.http_status, answer.note)}});
+}
+
+asio::awaitable<std::optional<UpstreamRecord>> ListSweeper::Find(Upstream& upstream,
+                                                                 std::string upstream_id,
+                                                                 absl::FunctionRef<void()> spend) {
+  ListQuery query;
+  query.model = kEditModel;
+  query.limit = kLookupLimit;
+  query.sweep = MakeSweep({upstream_id});
+  for (int asked = 0; asked < kLookupRequests && query.offset < kLookupDepth; ++asked) {
+    spend();
+    ListResult answer = co_await upstream.List(query);
+    if (answer.failure != ReadFailure::kNone) break;
+    for (UpstreamRecord& record : answer.records) {
+      if (record.id == upstream_id && TellsState(record)) co_return std::move(record);
+      if (record.id == upstream_id && query.sweep) {
+        // What a final record says stands behind its echo.
+        query.offset += static_cast<int>(&record - answer.records.data());
+        query.limit = 1;
+        query.sweep = nullptr;
+        break;
+      }
+    }
+    if (query.sweep == nullptr) continue;
+    if (answer.records.empty() || !answer.has_more.value_or(true)) break;
+    query.offset += static_cast<int>(answer.records.size());
+  }
+  co_return std::nullopt;
+}
+
+}  // namespace lumaedit

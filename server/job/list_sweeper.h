@@ -1,0 +1,82 @@
+// Reads pages of the upstream's list for the poller: plans them, learns from them where records
+// stand, and leaves them alone for a while when they fail (protocol.md section 7).
+//
+// Owned by Poller; I/O thread. Only the list of the key of now is read; what was learned of it is
+// forgotten when the key changes.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/job/engine_context.h"
+#include "server/job/list_map.h"
+#include "server/job/list_walk.h"
+#include "server/job/sweep_plan.h"
+
+namespace lumaedit {
+
+class ListSweeper {
+ public:
+  explicit ListSweeper(EngineContext& context) : context_(context) {}
+
+  // Is the list read at all, with so many running jobs?
+  bool IsOn(std::size_t jobs) const;
+  // The key that asks now may have changed since it was asked last.
+  void NoticeKey();
+
+  // A running job. `is_newest`: it was accepted just now.
+  void Track(const Job& job, bool is_newest);
+  void Untrack(const Job& job) { map_.Untrack(job.upstream_id); }
+  // May the list of this key tell about the job? Begins to track it.
+  bool MayServe(const Job& job);
+  void Displace(const Job& job) { map_.Displace(job.upstream_id); }
+
+  // The walk will find the job, or will soon have ended.
+  bool IsSought(const Job& job) const {
+    return walk_.is_fast() && !map_.OffsetOf(job.upstream_id).has_value();
+  }
+  bool is_seeking() const { return walk_.is_fast(); }
+  absl::Duration WalkDue() const { return walk_.Due(context_.clock().Uptime(), map_.unplaced()); }
+
+  std::optional<SweepPage> Plan(const Job& job,
+                                absl::FunctionRef<bool(const std::string&)> useful) {
+    return PlanPage(map_, job.upstream_id, useful);
+  }
+
+  // Unset: it failed, or the key changed meanwhile, and nothing that was read counts.
+  struct Reading {
+    std::string key;
+    absl::Time asked;  // before this the list was as it reads
+    std::vector<UpstreamRecord> records;
+    bool was_stopped = false;  // at a fat record: there is more
+  };
+  boost::asio::awaitable<std::optional<Reading>> Read(SweepPage page);
+  // The next stretch of the walk.
+  boost::asio::awaitable<std::optional<Reading>> Walk();
+  void ForgetWalk() { walk_.Reset(); }
+
+  // A record that is 404 by id, looked for among the newest of the list. `spend` is called before
+  // each request.
+  boost::asio::awaitable<std::optional<UpstreamRecord>> Find(Upstream& upstream,
+                                                             std::string upstream_id,
+                                                             absl::FunctionRef<void()> spend);
+
+ private:
+  bool IsMine(const Job& job) const;
+  boost::asio::awaitable<std::optional<Reading>> Ask(int offset, int limit,
+                                                     std::vector<std::string> waited_for,
+                                                     std::optional<ListWalk::Stretch> stretch);
+  std::shared_ptr<ListSweep> MakeSweep(const std::vector<std::string>& waited_for) const;
+  void Fail(const ListResult& answer);
+
+  EngineContext& context_;
+  std::string key_;
+  ListMap map_;
+  ListWalk walk_;
+  int failures_ = 0;                                         // in a row
+  absl::Duration paused_until_ = -absl::InfiniteDuration();  // uptime
+};
+
+}  // namespace lumaedit

@@ -1,0 +1,132 @@
+#include "tests/fakes/listed_upstream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/base/signal.h"
+#include "server/job/payload.h"
+
+namespace lumaedit {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// What is read of an answer before its reading can be stopped.
+constexpr std::int64_t kPiece = 16 * 1024;
+constexpr std::int64_t kLongRest = 128 * 1024;
+
+}  // namespace
+
+std::int64_t ListedUpstream::bytes() const {
+  std::int64_t sum = 0;
+  for (const Request& request : requests) sum += request.bytes;
+  return sum;
+}
+
+int ListedUpstream::lists() const {
+  return static_cast<int>(std::count_if(requests.begin(), requests.end(),
+                                        [](const Request& request) { return request.is_list; }));
+}
+
+asio::awaitable<void> ListedUpstream::Pass() {
+  Signal wait(executor_, clock_);
+  co_await wait.WaitFor(takes);
+  if (meanwhile) meanwhile();
+}
+
+UpstreamRecord ListedUpstream::View(const Record& record) const {
+  UpstreamRecord view;
+  view.id = record.id;
+  view.org_id = key;
+  view.model = kEditModel;
+  view.status_word = record.word;
+  view.status = ReadStatusWord(record.word);
+  if (view.status == UpstreamStatus::kSuccess) {
+    view.outcome.emplace().video_url = "https://media.example.com/" + record.id + ".mp4";
+  }
+  view.bytes = record.bytes;
+  return view;
+}
+
+const ListedUpstream::Record* ListedUpstream::Find(const std::string& id) {
+  const auto known = index_.find(id);
+  if (known != index_.end() && known->second < records.size() && records[known->second].id == id) {
+    return &records[known->second];
+  }
+  for (std::size_t i = 0; i < records.size(); ++i) index_[records[i].id] = i;
+  const auto found = index_.find(id);
+  if (found == index_.end() || found->second >= records.size()) return nullptr;
+  const Record& record = records[found->second];
+  return record.id == id ? &record : nullptr;
+}
+
+asio::awaitable<PostResult> ListedUpstream::Post(PostRequest /*request*/, LastByteGate& /*gate*/) {
+  co_return PostResult{};
+}
+
+asio::awaitable<GetResult> ListedUpstream::Get(std::string upstream_id) {
+  const absl::Duration asked = clock_.Uptime();
+  co_await Pass();
+  Request request{.time = asked, .is_list = false, .id = upstream_id};
+  GetResult result;
+  const Record* record = Find(upstream_id);
+  if (record == nullptr) {
+    result.failure = ReadFailure::kNotFound;
+    result.http_status = 404;
+  } else {
+    result.record = View(*record);
+    result.http_status = 200;
+    request.records = 1;
+    request.bytes = record->bytes - kPiece > kLongRest ? kPiece : record->bytes;
+    told[upstream_id].push_back(asked);
+  }
+  requests.push_back(request);
+  co_return result;
+}
+
+asio::awaitable<ListResult> ListedUpstream::List(ListQuery query) {
+  Request request{
+      .time = clock_.Uptime(), .is_list = true, .offset = query.offset, .limit = query.limit};
+  co_await Pass();
+  ListResult result;
+  result.http_status = 200;
+  if (on_list) {
+    if (auto answer = on_list(query)) {
+      requests.push_back(request);
+      co_return *std::move(answer);
+    }
+  }
+  const auto begin = std::min(static_cast<std::size_t>(query.offset), records.size());
+  const auto end = std::min(begin + static_cast<std::size_t>(std::min(query.limit, most_records)),
+                            records.size());
+  bool was_stopped = false;
+  for (std::size_t i = begin; i < end && !was_stopped; ++i) {
+    const Record& record = records[i];
+    UpstreamRecord view = View(record);
+    const bool is_known = query.sweep && query.sweep->is_fat(record.id);
+    const bool is_fat = query.sweep && record.bytes > kLongRest &&
+                        (is_known || record.bytes > query.sweep->fat_bytes);
+    if (is_fat || (query.sweep && record.unreadable)) {
+      view.is_partial = true;
+      view.outcome.reset();
+      view.bytes = is_known ? kPiece : query.sweep->fat_bytes + 1;
+      was_stopped = true;
+    }
+    if (record.unreadable) {
+      view.id.clear();
+      view.status_word.clear();
+      view.status = UpstreamStatus::kUnknown;
+    }
+    request.bytes += view.bytes;
+    if (!view.id.empty()) told[view.id].push_back(request.time);
+    result.records.push_back(std::move(view));
+  }
+  request.records = static_cast<int>(result.records.size());
+  result.body_bytes = request.bytes;
+  if (says_has_more && !was_stopped) result.has_more = end < records.size();
+  requests.push_back(request);
+  co_return result;
+}
+
+}  // namespace lumaedit

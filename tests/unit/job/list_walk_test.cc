@@ -1,0 +1,104 @@
+// The walk over the list after a restart, and now and then.
+#include "server/job/list_walk.h"
+
+#include <gtest/gtest.h>
+
+namespace lumaedit {
+namespace {
+
+constexpr absl::Duration kStart = absl::Seconds(1000);
+
+TEST(ListWalk, GoesFastWhileItFinds) {
+  ListWalk walk;
+  std::size_t unplaced = 1000;
+  absl::Duration now = kStart;
+  ASSERT_EQ(walk.Due(now, unplaced), now);
+  int offset = 0;
+  while (unplaced > 0) {
+    ASSERT_EQ(walk.Due(now, unplaced), now);
+    const auto stretch = walk.Next(now, unplaced, 100);
+    EXPECT_EQ(stretch.offset, offset);
+    EXPECT_TRUE(walk.is_fast());
+    offset += 100;
+    unplaced -= 100;
+    walk.Read(stretch, {.read = 100, .at_end = false, .found = 100}, unplaced, now);
+  }
+  EXPECT_EQ(offset, 1000);
+  EXPECT_FALSE(walk.is_fast());
+  EXPECT_EQ(walk.Due(now, 0), absl::InfiniteDuration());
+}
+
+TEST(ListWalk, SeveralPagesAtATime) {
+  ListWalk walk;
+  const auto first = walk.Next(kStart, 1000, 20);
+  // How long pages may be is not known yet.
+  EXPECT_EQ(walk.Due(kStart, 1000), absl::InfiniteDuration());
+  walk.Read(first, {.read = 20, .at_end = false, .found = 20}, 980, kStart);
+  int in_flight = 0;
+  while (walk.Due(kStart, 980) == kStart) {
+    EXPECT_EQ(walk.Next(kStart, 980, 100).offset, 20 + 100 * in_flight);
+    ++in_flight;
+  }
+  EXPECT_GT(in_flight, 4);
+  EXPECT_LE(in_flight, 8);
+}
+
+TEST(ListWalk, SlowWhereThereIsLittle) {
+  ListWalk walk;
+  absl::Duration now = kStart;
+  int pages = 0;
+  while (now < kStart + absl::Seconds(60)) {
+    const absl::Duration due = walk.Due(now, 30);
+    ASSERT_NE(due, absl::InfiniteDuration());
+    now = std::max(now, due);
+    const auto stretch = walk.Next(now, 30, 100);
+    walk.Read(stretch, {.read = 100, .at_end = false, .found = 0}, 30, now);
+    ++pages;
+  }
+  EXPECT_FALSE(walk.is_fast());
+  EXPECT_GT(pages, 25);
+  EXPECT_LT(pages, 36);
+}
+
+TEST(ListWalk, EndsWithTheListAndRests) {
+  ListWalk walk;
+  const auto stretch = walk.Next(kStart, 30, 100);
+  walk.Read(stretch, {.read = 40, .at_end = true, .found = 0}, 30, kStart);
+  EXPECT_FALSE(walk.is_fast());
+  EXPECT_EQ(walk.Due(kStart, 30), kStart + absl::Minutes(10));
+  // Others that are missing are looked for sooner.
+  EXPECT_EQ(walk.Due(kStart, 40), kStart + absl::Seconds(10));
+  EXPECT_EQ(walk.Due(kStart, 3), absl::InfiniteDuration());
+}
+
+TEST(ListWalk, WhatAPageDidNotGetToIsReadNext) {
+  ListWalk walk;
+  const auto first = walk.Next(kStart, 500, 100);
+  walk.Read(first, {.read = 30, .at_end = false, .found = 30}, 470, kStart);
+  const auto rest = walk.Next(kStart, 470, 100);
+  EXPECT_EQ(rest.offset, 30);
+  EXPECT_EQ(rest.limit, 70);
+  // Pages have become shorter.
+  walk.Failed(rest);
+  EXPECT_EQ(walk.Next(kStart, 470, 50).limit, 50);
+  const auto left = walk.Next(kStart, 470, 50);
+  EXPECT_EQ(left.offset, 80);
+  EXPECT_EQ(left.limit, 20);
+  EXPECT_EQ(walk.Next(kStart, 470, 50).offset, 100);
+}
+
+TEST(ListWalk, AnAnswerOfBeforeIsForgotten) {
+  ListWalk walk;
+  const auto old = walk.Next(kStart, 500, 100);
+  walk.Reset();
+  EXPECT_EQ(walk.Due(kStart, 500), kStart);
+  const auto fresh = walk.Next(kStart, 500, 100);
+  EXPECT_EQ(fresh.offset, 0);
+  walk.Read(old, {.read = 0, .at_end = true, .found = 0}, 500, kStart);
+  walk.Failed(old);
+  walk.Read(fresh, {.read = 100, .at_end = false, .found = 90}, 410, kStart);
+  EXPECT_EQ(walk.Next(kStart, 410, 100).offset, 100);
+}
+
+}  // namespace
+}  // namespace lumaedit
