@@ -32,7 +32,7 @@ std::string Source(SteppedWorld& world, absl::Duration left) {
 
 SubmitRequest Of(SteppedWorld& world, const std::string& source_id) {
   SubmitRequest request = world.Request("rain");
-  request.edit.source = StoredSource{.source_id = source_id};
+  request.edit.source = StoredSource{.source_id = source_id, .media_type = {}, .sha256 = {}};
   request.options.declared_source_duration.reset();
   return request;
 }
