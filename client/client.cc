@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/request_id.h"
 #include "client/unary_call.h"
 
@@ -84,6 +85,37 @@ Result<v1::QuoteEditResponse> Client::Quote(const v1::QuoteEditRequest& request,
 Result<v1::Budget> Client::GetBudget(const CallOptions& options) {
   return UnaryCall(Limits(), *connection_, options)
       .Run(&v1::EditService::Stub::GetBudget, v1::GetBudgetRequest());
+}
+
+Result<v1::Source> Client::GetSource(const std::string& source_id, const CallOptions& options) {
+  v1::GetSourceRequest request;
+  request.set_source_id(source_id);
+  return UnaryCall(Limits(), *connection_, options).Run(&v1::EditService::Stub::GetSource, request);
+}
+
+Result<v1::Source> Client::Upload(const std::string& path, UploadOptions options) {
+  if (options.media_type.empty()) options.media_type = MediaTypeOf(path);
+  if (options.media_type.empty()) {
+    return LocalError(absl::StatusCode::kInvalidArgument,
+                      absl::StrCat("the media type of ", path,
+                                   " cannot be guessed from its extension: name it, such as "
+                                   "video/mp4"));
+  }
+  Result<SourceFile> file = SourceFile::Open(path, options.stop, [&](std::int64_t bytes) {
+    if (options.on_progress) options.on_progress({UploadProgress::Phase::kHashing, bytes, 0, 0});
+  });
+  if (!file.ok()) return file.error();
+  if (options.source_id.empty()) {
+    options.source_id = SourceIdOf(file->size_bytes(), file->sha256(), options.media_type);
+  }
+  // One try at a time: the upload's own waits hold, and its own notes are made.
+  const auto ask = [&](const std::string& id) {
+    CallOptions once;
+    once.timeout = options_.attempt_timeout;
+    once.stop = options.stop;
+    return GetSource(id, once);
+  };
+  return RunUpload(connection_, options_.connection.connect_timeout, *file, options, ask);
 }
 
 Result<WatchEnd> Client::Watch(const std::string& job_id, std::int32_t after_sequence,

@@ -23,6 +23,7 @@
 #include "client/call_options.h"
 #include "client/connection.h"
 #include "client/result.h"
+#include "client/upload.h"
 #include "client/wait.h"
 #include "client/watch.h"
 #include "client/watch_all.h"
@@ -91,6 +92,14 @@ class Client {
 
   // The caller's budget in the current window.
   Result<v1::Budget> GetBudget(const CallOptions& options = {});
+
+  // Uploads a video under an id that follows from the file, and returns it READY, measured. Blocks;
+  // see upload.h for how it goes on after breaks and kills, and what ends it: INVALID_ARGUMENT
+  // NOT_A_VIDEO, SOURCE_TOO_LONG, TRUNCATED …, RESOURCE_EXHAUSTED QUOTA_EXCEEDED.
+  Result<v1::Source> Upload(const std::string& path, UploadOptions options = {});
+
+  // A source as it is now. NOT_FOUND also for another caller's.
+  Result<v1::Source> GetSource(const std::string& source_id, const CallOptions& options = {});
 
   // Delivers every transition after `after_sequence` (0 = from the first) to `on_transition`, in
   // order, each once, and returns after the final one. Blocks; see watch.h for how it resumes,

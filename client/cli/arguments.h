@@ -17,6 +17,7 @@
 #include "client/cli/commands/report.h"
 #include "client/cli/commands/resolve.h"
 #include "client/cli/commands/submit.h"
+#include "client/cli/commands/upload.h"
 #include "client/cli/commands/watch_all.h"
 #include "client/connection.h"
 
@@ -24,6 +25,7 @@ namespace lumaedit::client::cli {
 
 enum class Command {
   kSubmit,
+  kUpload,
   kWatch,
   kGet,
   kList,
@@ -45,6 +47,7 @@ struct Arguments {
   std::string job_id;                         // the commands about one job
   std::map<std::string, std::string> labels;  // submit, list, watch --all, resolve
   SubmitArguments submit;
+  UploadArguments upload;
   ListArguments list;
   QuoteArguments quote;
   ReportArguments report;
@@ -53,7 +56,7 @@ struct Arguments {
   DownloadArguments download;
   std::int32_t after_sequence = 0;                   // watch
   absl::Duration heartbeat = absl::Seconds(15);      // watch, submit --watch
-  absl::Duration give_up_after = absl::Minutes(30);  // watch, submit --watch
+  absl::Duration give_up_after = absl::Minutes(30);  // watch, submit --watch, upload
 };
 
 // Nothing to run: print `text` (to stderr unless exit_code is 0) and leave.

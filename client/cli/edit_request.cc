@@ -6,10 +6,9 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "client/request_id.h"
+#include "client/source_file.h"
 
 namespace lumaedit::client::cli {
 namespace {
@@ -34,26 +33,6 @@ Result<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return Refused(absl::StrCat("cannot open ", path));
   return ReadBounded(file, path);
-}
-
-std::string MediaTypeOf(const std::string& path) {
-  constexpr std::pair<absl::string_view, absl::string_view> kTypes[] = {
-      {".mp4", "video/mp4"},   {".m4v", "video/x-m4v"},      {".mov", "video/quicktime"},
-      {".webm", "video/webm"}, {".mkv", "video/x-matroska"}, {".avi", "video/x-msvideo"},
-      {".mpeg", "video/mpeg"}, {".mpg", "video/mpeg"}};
-  const std::string lower = absl::AsciiStrToLower(path);
-  for (const auto& [extension, type] : kTypes) {
-    if (absl::EndsWith(lower, extension)) return std::string(type);
-  }
-  return "";
-}
-
-ClientError TooLarge(const std::string& path) {
-  return Refused(
-      absl::StrFormat("%s is too large: a source sent with the call must fit into one message of "
-                      "%d MiB, with the rest of the request. Name a larger video by the id of its "
-                      "generation (--generation-id), or shorten it.",
-                      path, kMessageLimit / (1024 * 1024)));
 }
 
 void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
@@ -113,10 +92,10 @@ Result<v1::SubmitEditRequest> MakeSubmitRequest(const Arguments& arguments) {
 
   if (!from.generation_id.empty()) edit.set_generation_id(from.generation_id);
   if (!from.source_job_id.empty()) edit.set_source_job_id(from.source_job_id);
+  if (!from.source_id.empty()) edit.set_source_id(from.source_id);
   if (!from.source_file.empty()) {
     Result<std::string> bytes = ReadFile(from.source_file);
     if (!bytes.ok()) return bytes.error();
-    if (static_cast<std::int64_t>(bytes->size()) > kMessageLimit) return TooLarge(from.source_file);
     v1::InlineSource& source = *edit.mutable_inline_();
     source.set_data(std::move(*bytes));
     source.set_media_type(from.media_type.empty() ? MediaTypeOf(from.source_file)
@@ -125,11 +104,14 @@ Result<v1::SubmitEditRequest> MakeSubmitRequest(const Arguments& arguments) {
       return Refused(absl::StrCat("the media type of ", from.source_file,
                                   " cannot be guessed: give --media-type, such as video/mp4"));
     }
-    if (static_cast<std::int64_t>(request.ByteSizeLong()) > kMessageLimit) {
-      return TooLarge(from.source_file);
-    }
+    if (static_cast<std::int64_t>(request.ByteSizeLong()) > kMessageLimit) edit.clear_inline_();
   }
   return request;
+}
+
+bool NeedsUpload(const Arguments& arguments, const v1::SubmitEditRequest& request) {
+  return !arguments.submit.source_file.empty() &&
+         request.edit().source_case() == v1::Edit::SOURCE_NOT_SET;
 }
 
 }  // namespace lumaedit::client::cli

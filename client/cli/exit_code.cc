@@ -57,11 +57,11 @@ std::string ExitCodeHelp() {
   return "Exit codes:\n"
          "  0    done; of a watched job: it SUCCEEDED\n"
          "  1    the edit FAILED\n"
-         "  2    wrong arguments, or the gateway refused a field\n"
+         "  2    wrong arguments, or the gateway refused a field or the video\n"
          "  3    the job is HELD: a person must decide\n"
          "  4    the job was CANCELLED\n"
          "  5    the job EXPIRED\n"
-         "  6    no such job\n"
+         "  6    no such job, or no such source\n"
          "  7    no answer: connection, time limit, overload\n"
          "  8    conflict: request id used for another edit, too late to cancel\n"
          "  9    refused: price limit, budget, quota\n"
@@ -69,7 +69,7 @@ std::string ExitCodeHelp() {
          "  11   a fault of the gateway, or the address is not a gateway\n"
          "  12   the output could not be written\n"
          "  13   the output cannot be fetched: gone, or its server refuses it\n"
-         "  130  interrupted by Ctrl-C (143 by SIGTERM); the job goes on\n";
+         "  130  interrupted by Ctrl-C (143 by SIGTERM); the job goes on, an upload can\n";
 }
 
 }  // namespace lumaedit::client::cli

@@ -12,11 +12,11 @@ namespace lumaedit::client::cli {
 enum ExitCode : int {
   kExitOk = 0,           // done; of a watched job: SUCCEEDED
   kExitEditFailed = 1,   // the edit failed (state FAILED)
-  kExitUsage = 2,        // wrong arguments, or the gateway refused a field
+  kExitUsage = 2,        // wrong arguments, or the gateway refused a field or the video
   kExitHeld = 3,         // HELD: a person must decide
   kExitCancelled = 4,    // the job was cancelled
   kExitExpired = 5,      // the job was not finished before its deadline
-  kExitNotFound = 6,     // no such job of this caller
+  kExitNotFound = 6,     // no such job, or source, of this caller
   kExitUnavailable = 7,  // no answer: connection, time limit, an overloaded or stopping gateway
   kExitConflict = 8,  // the request id was used for another edit; too late to cancel; state moved
   kExitRefused = 9,   // price limit, budget, quota

@@ -76,6 +76,14 @@ void AddLabels(CLI::App* app, Arguments& arguments, const std::string& help) {
       ->allow_extra_args(false);
 }
 
+void AddGiveUpAfter(CLI::App* app, Arguments& arguments) {
+  AddDuration(app, "--give-up-after",
+              "How long the gateway may stay away before the command ends [30m]", absl::Seconds(1),
+              absl::Hours(24 * 30),
+              [&arguments](absl::Duration value) { arguments.give_up_after = value; })
+      ->envname("LUMA_EDIT_GIVE_UP_AFTER");
+}
+
 void AddWatching(CLI::App* app, Arguments& arguments) {
   AddDuration(app, "--heartbeat",
               "How often the gateway speaks when nothing happens, 5s to 60s [15s]",
@@ -83,12 +91,8 @@ void AddWatching(CLI::App* app, Arguments& arguments) {
               [&arguments](absl::Duration value) { arguments.heartbeat = value; })
       ->envname("LUMA_EDIT_HEARTBEAT")
       ->group("Watching");
-  AddDuration(app, "--give-up-after",
-              "How long the gateway may stay away before the watch ends [30m]", absl::Seconds(1),
-              absl::Hours(24 * 30),
-              [&arguments](absl::Duration value) { arguments.give_up_after = value; })
-      ->envname("LUMA_EDIT_GIVE_UP_AFTER")
-      ->group("Watching");
+  AddGiveUpAfter(app, arguments);
+  app->get_option("--give-up-after")->group("Watching");
 }
 
 CLI::Option* AddJobId(CLI::App* app, Arguments& arguments) {

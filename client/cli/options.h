@@ -35,6 +35,9 @@ CLI::Option* AddUsd(CLI::App* app, const std::string& name, const std::string& h
 // --label KEY=VALUE, into Arguments::labels.
 void AddLabels(CLI::App* app, Arguments& arguments, const std::string& help);
 
+// --give-up-after, into Arguments::give_up_after.
+void AddGiveUpAfter(CLI::App* app, Arguments& arguments);
+
 // --heartbeat and --give-up-after.
 void AddWatching(CLI::App* app, Arguments& arguments);
 

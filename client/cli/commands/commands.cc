@@ -10,6 +10,7 @@
 #include "client/cli/commands/report.h"
 #include "client/cli/commands/resolve.h"
 #include "client/cli/commands/submit.h"
+#include "client/cli/commands/upload.h"
 #include "client/cli/commands/watch.h"
 
 namespace lumaedit::client::cli {
@@ -17,6 +18,7 @@ namespace {
 
 constexpr CommandEntry kCommands[] = {
     {Command::kSubmit, &AddSubmit, &RunSubmit},
+    {Command::kUpload, &AddUpload, &RunUpload},
     {Command::kWatch, &AddWatch, &RunWatch},
     {Command::kGet, &AddGet, &RunGet},
     {Command::kList, &AddList, &RunList},

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/commands/upload.h"
 #include "client/cli/commands/watch.h"
 #include "client/cli/edit_request.h"
 #include "client/cli/exit_code.h"
@@ -39,13 +40,23 @@ CLI::App* AddSubmit(CLI::App& app, Arguments& arguments) {
                   ->type_name("JOB")
                   ->excludes(generation)
                   ->group("Source (one of)");
-  auto* file = submit
-                   ->add_option("--source", to.source_file,
-                                "A video file, sent with the call: at most 4 MiB in all")
-                   ->type_name("FILE")
-                   ->excludes(generation)
-                   ->excludes(job)
-                   ->group("Source (one of)");
+  auto* source_id = submit
+                        ->add_option("--source-id", to.source_id,
+                                     "A video that was uploaded before (luma-edit upload)")
+                        ->type_name("ID")
+                        ->excludes(generation)
+                        ->excludes(job)
+                        ->group("Source (one of)");
+  auto* file =
+      submit
+          ->add_option("--source", to.source_file,
+                       "A video file: sent with the call when it fits (4 MiB in all), else "
+                       "uploaded first. A repeat goes on with the upload")
+          ->type_name("FILE")
+          ->excludes(generation)
+          ->excludes(job)
+          ->excludes(source_id)
+          ->group("Source (one of)");
   submit->add_option("--media-type", to.media_type, "Of --source; guessed from its extension")
       ->type_name("TYPE")
       ->needs(file)
@@ -92,6 +103,13 @@ int RunSubmit(Session& session) {
   Result<v1::SubmitEditRequest> request = MakeSubmitRequest(session.arguments());
   if (!request.ok()) return session.Failed(request.error());
   const std::string request_id = request->request_id();
+  if (NeedsUpload(session.arguments(), *request)) {
+    const SubmitArguments& from = session.arguments().submit;
+    const Result<v1::Source> source =
+        UploadWithProgress(session, {.file = from.source_file, .media_type = from.media_type});
+    if (!source.ok()) return session.Failed(source.error());
+    request->mutable_edit()->set_source_id(source->id());
+  }
   const Result<v1::Job> job = session.client().Submit(std::move(*request), session.ForCall());
   if (!job.ok()) {
     const int code = session.Failed(job.error());

@@ -22,6 +22,7 @@ struct SubmitArguments {
   std::string prompt_file;  // "-" = standard input
   std::string generation_id;
   std::string source_job_id;
+  std::string source_id;
   std::string source_file;
   std::string media_type;  // empty = guessed from the file's extension
   v1::OutputFormat format = v1::OUTPUT_FORMAT_UNSPECIFIED;

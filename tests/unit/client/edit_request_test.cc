@@ -115,15 +115,18 @@ TEST_F(EditRequestTest, SaysWhenAFileCannotServe) {
   EXPECT_FALSE(MakeSubmitRequest(arguments_).ok());
 }
 
-TEST_F(EditRequestTest, TheWholeMessageMustFit) {
+TEST_F(EditRequestTest, WhatDoesNotFitIntoTheMessageIsLeftToBeUploaded) {
   // With the rest of this request, 4 MiB less 100 bytes fit; less 30 do not.
   arguments_.submit.source_file = File("fits.mp4", std::string(kMessageLimit - 100, 'x'));
-  EXPECT_TRUE(MakeSubmitRequest(arguments_).ok());
+  const auto fits = MakeSubmitRequest(arguments_);
+  ASSERT_TRUE(fits.ok());
+  EXPECT_FALSE(NeedsUpload(arguments_, *fits));
   arguments_.submit.source_file = File("large.mp4", std::string(kMessageLimit - 30, 'x'));
   const auto large = MakeSubmitRequest(arguments_);
-  ASSERT_FALSE(large.ok());
-  EXPECT_EQ(large.error().code, absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(large.error().message, HasSubstr("4 MiB"));
+  ASSERT_TRUE(large.ok());
+  EXPECT_TRUE(NeedsUpload(arguments_, *large));
+  EXPECT_EQ(large->edit().source_case(), v1::Edit::SOURCE_NOT_SET);
+  EXPECT_EQ(large->edit().prompt(), fits->edit().prompt());
 }
 
 }  // namespace

@@ -289,16 +289,41 @@ TEST_F(ProgramTest, ALostSubmitNamesTheRequestIdToRepeatItWith) {
   EXPECT_THAT(result.err, HasSubstr("--request-id " + gateway_.submits().at(0).request_id()));
 }
 
-TEST_F(ProgramTest, ASourceThatDoesNotFitIsRefusedHere) {
+TEST_F(ProgramTest, ASourceThatDoesNotFitIsUploadedFirst) {
   char name[] = "/tmp/luma_edit_source.XXXXXX.mp4";
   const int file = mkstemps(name, 4);
   ASSERT_EQ(ftruncate(file, 5 << 20), 0);
   close(file);
-  const ChildResult result = Run({"submit", "--prompt", "x", "--source", name});
-  std::filesystem::remove(name);
-  EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err, AllOf(HasSubstr("4 MiB"), HasSubstr("--generation-id")));
+  // Refused: nothing is submitted.
+  ChildResult result = Run({"submit", "--prompt", "x", "--source", name});
+  EXPECT_EQ(result.exit_code, 9);
+  EXPECT_THAT(result.err, HasSubstr("QUOTA_EXCEEDED"));
   EXPECT_THAT(gateway_.submits(), IsEmpty());
+
+  std::int64_t received = 0;
+  gateway_.on_upload = [&](grpc::ServerContext&,
+                           grpc::ServerReader<v1::UploadSourceRequest>& reader,
+                           v1::Source* source) {
+    v1::UploadSourceRequest message;
+    while (reader.Read(&message)) {
+      if (message.has_open()) source->set_id(message.open().source_id());
+      received += static_cast<std::int64_t>(message.chunk().size());
+    }
+    source->set_state(v1::Source::STATE_READY);
+    return grpc::Status::OK;
+  };
+  result = Run({"submit", "--prompt", "x", "--source", name});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(received, 5 << 20);
+  ASSERT_THAT(gateway_.submits(), SizeIs(1));
+  EXPECT_THAT(gateway_.submits()[0].edit().source_id(), SizeIs(36));
+
+  // The same id, by the command of its own.
+  result = Run({"upload", name, "--json"});
+  std::filesystem::remove(name);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr(gateway_.submits()[0].edit().source_id()));
+  EXPECT_EQ(result.err, "");
 }
 
 TEST_F(ProgramTest, WrongArgumentsAreTwo) {

@@ -223,6 +223,19 @@ grpc::Status ScriptedGateway::GetBudget(grpc::ServerContext*, const v1::GetBudge
   return on_budget ? on_budget(response) : grpc::Status::OK;
 }
 
+grpc::Status ScriptedGateway::UploadSource(grpc::ServerContext* context,
+                                           grpc::ServerReader<v1::UploadSourceRequest>* reader,
+                                           v1::Source* response) {
+  if (on_upload) return on_upload(*context, *reader, response);
+  return Failure(grpc::StatusCode::RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED");
+}
+
+grpc::Status ScriptedGateway::GetSource(grpc::ServerContext*, const v1::GetSourceRequest* request,
+                                        v1::Source* response) {
+  if (on_source) return on_source(request->source_id(), response);
+  return Failure(grpc::StatusCode::NOT_FOUND, "SOURCE_NOT_FOUND");
+}
+
 grpc::Status ScriptedGateway::CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
                                         v1::CancelJobResponse* response) {
   if (on_cancel) return on_cancel(request->job_id(), response);

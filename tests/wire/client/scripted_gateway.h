@@ -76,6 +76,10 @@ class ScriptedGateway final : public v1::EditService::Service {
   std::function<grpc::Status(const std::string& job_id, v1::CancelJobResponse*)> on_cancel;
   std::function<grpc::Status(const v1::QuoteEditRequest&, v1::QuoteEditResponse*)> on_quote;
   std::function<grpc::Status(v1::Budget*)> on_budget;
+  std::function<grpc::Status(grpc::ServerContext&, grpc::ServerReader<v1::UploadSourceRequest>&,
+                             v1::Source*)>
+      on_upload;
+  std::function<grpc::Status(const std::string& source_id, v1::Source*)> on_source;
   std::function<grpc::Status(const v1::WaitJobRequest&, v1::WaitJobResponse*)> on_wait;
   std::function<grpc::Status(const v1::ResolveJobRequest&, v1::Job*)> on_resolve;
   std::function<grpc::Status(const std::string& job_id, v1::Job*)> on_refresh;
@@ -109,6 +113,11 @@ class ScriptedGateway final : public v1::EditService::Service {
                          v1::QuoteEditResponse* response) override;
   grpc::Status GetBudget(grpc::ServerContext* context, const v1::GetBudgetRequest* request,
                          v1::Budget* response) override;
+  grpc::Status UploadSource(grpc::ServerContext* context,
+                            grpc::ServerReader<v1::UploadSourceRequest>* reader,
+                            v1::Source* response) override;
+  grpc::Status GetSource(grpc::ServerContext* context, const v1::GetSourceRequest* request,
+                         v1::Source* response) override;
   grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                         grpc::ServerWriter<v1::WatchJobResponse>* writer) override;
 

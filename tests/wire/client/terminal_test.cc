@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "absl/time/clock.h"
@@ -90,6 +92,27 @@ TEST_F(TerminalTest, ALostConnectionShowsOnTheLine) {
   TerminalChild child(Command(), 100);
   EXPECT_TRUE(child.AwaitOutput("connection lost, next try in 1s")) << child.output();
   EXPECT_EQ(child.Wait(), 0);
+}
+
+TEST_F(TerminalTest, AnUploadShowsHowFarItIsAndCtrlCSaysThatItGoesOn) {
+  const std::string path = ::testing::TempDir() + "/terminal-upload.mp4";
+  std::ofstream(path, std::ios::binary) << std::string(1'000'000, 'x');
+  gateway_.on_upload = [](grpc::ServerContext& context,
+                          grpc::ServerReader<v1::UploadSourceRequest>& reader, v1::Source*) {
+    v1::UploadSourceRequest message;
+    while (reader.Read(&message)) {
+    }
+    return context.IsCancelled() ? grpc::Status::CANCELLED : grpc::Status::OK;
+  };
+  TerminalChild child({LUMA_EDIT_PROGRAM, "upload", path, "--address", gateway_.address(),
+                       "--max-mb-per-second", "0.3"},
+                      100);
+  ASSERT_TRUE(child.AwaitOutput(std::string(kErase) + "terminal-upload.mp4  ")) << child.output();
+  ASSERT_TRUE(child.AwaitOutput("/s")) << child.output();
+  child.Type("\x03");
+  EXPECT_EQ(child.Wait(), 130);
+  EXPECT_THAT(child.output(), EndsWith("the same command goes on there\r\n"));
+  std::filesystem::remove(path);
 }
 
 }  // namespace
