@@ -13,8 +13,6 @@ namespace {
 
 // The gateway's limit of a chunk is 1 MiB; less makes the progress smoother and costs nothing.
 constexpr std::int64_t kChunk = 256 * 1024;
-// From whole to READY: 200 MB are hashed, synced and measured.
-constexpr absl::Duration kCheckLimit = absl::Minutes(2);
 
 ClientError Cancelled() {
   return LocalError(absl::StatusCode::kCancelled, "the upload was cancelled by its caller");
@@ -162,7 +160,13 @@ Result<v1::Source> Upload::Send(std::int64_t offset) {
                                    absl::FormatDuration(options_.silence_limit)));
   }
   if (step == UploadStream::Step::kOk) Report(UploadProgress::Phase::kChecking, offset);
-  const grpc::Status status = stream.Finish(kCheckLimit);
+  const grpc::Status status = stream.Finish(options_.check_limit);
+  if (stream.was_silent()) {
+    connection_->Replace(line.number);
+    return LocalError(absl::StatusCode::kUnavailable,
+                      absl::StrCat("the gateway gave no answer for ",
+                                   absl::FormatDuration(options_.check_limit)));
+  }
   if (status.ok()) {
     connection_->SetReached();
     return stream.source();

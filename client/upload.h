@@ -46,9 +46,10 @@ struct UploadOptions {
   // gateway has answered for the first time, ConnectionOptions::connect_timeout holds when it is
   // shorter.
   absl::Duration max_outage = absl::Minutes(5);
-  // A step (a piece that nobody takes, a check that has no end) that takes longer breaks the
-  // stream.
+  // A piece that nobody takes for so long breaks the stream.
   absl::Duration silence_limit = absl::Seconds(60);
+  // So does an answer that takes longer, once all is sent: 200 MB are hashed, synced and measured.
+  absl::Duration check_limit = absl::Minutes(2);
   BackoffOptions backoff;
   // The most that is sent a second; 0 = no limit. For a line that others need too.
   std::int64_t bytes_per_second = 0;

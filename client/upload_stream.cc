@@ -45,7 +45,7 @@ grpc::Status UploadStream::Finish(absl::Duration limit) {
   finished_ = true;
   Start(limit);
   writer_->Finish(&status_, this);
-  Await(limit);
+  silent_ = Await(limit) == Step::kSilent && !status_.ok();
   return status_;
 }
 

@@ -41,6 +41,9 @@ class UploadStream {
   // How the call ended. Waits for the gateway's word up to `limit`, then cancels.
   grpc::Status Finish(absl::Duration limit);
 
+  // Finish waited in vain.
+  bool was_silent() const { return silent_; }
+
   // The gateway's answer, after Finish with OK.
   const v1::Source& source() const { return source_; }
 
@@ -55,6 +58,7 @@ class UploadStream {
   std::unique_ptr<grpc::ClientAsyncWriter<v1::UploadSourceRequest>> writer_;
   bool started_ = false;
   bool finished_ = false;
+  bool silent_ = false;
   grpc::Status status_;
   // Last: it is destroyed first, and then no cancel can reach the context any more.
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;

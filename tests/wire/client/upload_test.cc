@@ -19,6 +19,7 @@
 namespace lumaedit::client {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 // A gateway's store of one source, whose streams end as the test says.
@@ -283,10 +284,11 @@ TEST_F(UploadTest, AGatewayThatTakesNothingIsLeft) {
   };
   UploadOptions options = Quick();
   options.silence_limit = absl::Milliseconds(300);
+  options.check_limit = absl::Milliseconds(300);  // if the buffers between us take it all
   const auto source = client_->Upload(path_, options);
   ASSERT_TRUE(source.ok()) << source.error().ToString();
   ASSERT_EQ(interruptions_.size(), 1u);
-  EXPECT_THAT(interruptions_[0].message, HasSubstr("took nothing"));
+  EXPECT_THAT(interruptions_[0].message, AnyOf(HasSubstr("took nothing"), HasSubstr("no answer")));
 }
 
 TEST_F(UploadTest, AStopLeavesWhatIsThere) {
