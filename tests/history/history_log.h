@@ -1,5 +1,6 @@
 // What watchers saw, as it happened: one line a happening, fields between tabs, for the judge.
 //
+//   L job seq                         the list before anybody watched
 //   W watcher kind behaviour          somebody who watches: kind job, jobs or wait
 //   O watcher stream after            a stream (or a poll) begins, after this sequence or token
 //   T watcher stream job seq state content token   a transition was read; content is a hash of it

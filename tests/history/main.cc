@@ -37,7 +37,10 @@ class Recorder {
 
   int Run() {
     std::vector<std::string> ids;
-    const std::string token = List([&](const v1::Job& job) { ids.push_back(job.id()); });
+    const std::string token = List([&](const v1::Job& job) {
+      ids.push_back(job.id());
+      log_.Write(absl::StrCat("L\t", job.id(), "\t", job.sequence()));
+    });
     const int jobs = options_.submit > 0 ? options_.submit : static_cast<int>(ids.size());
     for (int n = 0; n < options_.jobs_watches; ++n) {
       crowd_.AddJobsWatch(token, jobs, crowd_.DrawBehaviour(options_.hostile));

@@ -19,10 +19,14 @@ class Recorded:
         self._steps = collections.defaultdict(list)          # (watcher, job) → steps
         self._store = collections.defaultdict(list)
         self._jobs_of = {}
+        self._known = {}                                     # job → its sequence in the first list
         with open(path, encoding="ascii") as file:
             for line in file:
                 kind, *fields = line.rstrip("\n").split("\t")
                 getattr(self, f"_{kind}")(*fields)
+
+    def _L(self, job, sequence):
+        self._known[job] = int(sequence)
 
     def _W(self, watcher, kind, behaviour):
         self.watchers[watcher] = (kind, behaviour)
@@ -70,7 +74,9 @@ class Recorded:
             whole = behaviour not in ("leaving", "never_reading")
             jobs = [job for who, job in self._of[watcher]] if kind != "jobs" or not whole else list(store)
             for job in jobs:
-                tellings.append(Telling(self.who(watcher), job, self._steps[watcher, job], whole))
+                # A watch of all jobs begins after the list.
+                first = self._known.get(job, 0) + 1 if kind == "jobs" else 1
+                tellings.append(Telling(self.who(watcher), job, self._steps[watcher, job], whole, first))
         return Heard(tellings, list(self._streams.values()), store)
 
     @property

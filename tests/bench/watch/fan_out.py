@@ -1,0 +1,57 @@
+"""One transition to everybody: how late the 99th of a hundred hears of it, what it costs, what a watcher weighs."""
+
+import statistics
+
+from pair import Client, Server
+
+WARM_UP = 10
+HEARTBEAT = 5  # seconds; the least the product takes
+
+
+def fan_out(side, connections, watchers, transitions):
+    """The median over the transitions of the 99th percentile of their deliveries, in ms; CPU µs a delivery."""
+    with Server(side) as server:
+        job = server.new_job()
+        with Client(server.address, [job], connections, watchers) as client:
+            client.await_ready()
+            late = []
+            for number in range(WARM_UP + transitions):
+                if number == WARM_UP:
+                    cpu = server.cpu_seconds()
+                _, sequence, committed = server.ask("move", "moved")
+                _, heard, _, p99, _ = client.read("came")
+                if heard != sequence:
+                    raise AssertionError(f"{sequence} was told, {heard} was heard")
+                if number >= WARM_UP:
+                    late.append((int(p99) - int(committed)) / 1e6)
+            cpu = (server.cpu_seconds() - cpu) / (transitions * watchers) * 1e6
+    return statistics.median(late), cpu
+
+
+def pairs(count, measure):
+    """A B A B: what the product and the bare server reached in each pair."""
+    return [(measure("product"), measure("bare")) for _ in range(count)]
+
+
+def memory(side, connections, watchers, counting=False):
+    """Bytes a watcher, after one transition and one heartbeat: RSS, or live bytes of our own."""
+    with Server(side, counting) as server:
+        job = server.new_job()
+        weigh = server.own_bytes if counting else server.rss_bytes
+        empty = weigh()
+        with Client(server.address, [job], connections, watchers, HEARTBEAT) as client:
+            client.await_ready()
+            server.ask("move", "moved")
+            client.read("came")
+            server.ask("beat", "beat")
+            client.read("beat")
+            return (weigh() - empty) / watchers
+
+
+def report_pairs(report, name, unit, found, target, describe):
+    """A row of medians, with the spread of the ratios in words."""
+    ratios = sorted(product / bare for product, bare in found)
+    report.add(name, statistics.median(p for p, _ in found), unit,
+               limit=statistics.median(b for _, b in found), target=target, of="ratio",
+               ratio=statistics.median(ratios),
+               note=f"{describe}; ratios of {len(found)} pairs from {ratios[0]:.2f} to {ratios[-1]:.2f}")
