@@ -5,6 +5,7 @@ import json
 import re
 from datetime import datetime
 
+from guarantees import Heard, Telling
 from harness import transitions_of
 from history import read_lines
 
@@ -45,6 +46,13 @@ class Evidence:
         parts = sorted(folder.glob(f"{job_id}.*.jsonl"), key=lambda path: int(path.name.split(".")[1]))
         return [t for path in parts for t in transitions_of(read_lines(path))]
 
+    def heard(self):
+        """What the watches were told, beside what a second reading of each job's history says."""
+        store = {job_id: steps_of(transitions) for job_id, transitions in self.replayed.items()}
+        tellings = [Telling(f"the watch of {job['caller']}", job_id, steps_of(self.watched[job_id]), whole=True)
+                    for job_id, job in self.jobs.items()]
+        return Heard(tellings, [], store)
+
     def events(self, kind):
         return [event for event in self.history if event["kind"] == kind]
 
@@ -63,6 +71,10 @@ class Evidence:
 
 def state_of(thing):
     return thing["state"].removeprefix("STATE_")
+
+
+def steps_of(transitions):
+    return [(t["sequence"], state_of(t), json.dumps(t, sort_keys=True)) for t in transitions]
 
 
 def charge_of(job):

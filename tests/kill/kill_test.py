@@ -20,11 +20,13 @@ import threading
 import time
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "e2e"), str(TESTS / "history")]
 from harness import CRASH_POINTS, Gateway, Simulator, wait_for  # noqa: E402
 
 import certificates  # noqa: E402
 import faults  # noqa: E402
+import guarantees  # noqa: E402
 import validators  # noqa: E402
 from callers import Caller, Edits  # noqa: E402
 from history import History  # noqa: E402
@@ -182,7 +184,10 @@ class Run:
                          lambda: path.read_bytes().count(b'"sequence"') >= job["sequence"])
                 replay.terminate()
                 replay.wait(timeout=30)
-            watch.stop()
+            if state_of(job) in FINAL:
+                wait_for(f"the watch of {job['id']} ends by itself", watch.ended_well)
+            else:
+                watch.stop()
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             for done in [pool.submit(finish, caller, job) for caller in self.callers for job in caller.jobs()]:
                 done.result()
@@ -204,14 +209,9 @@ def request_faults_off(simulator):
 
 def judge(folder):
     run = Evidence(folder)
-    passed = failed = 0
-    for validator in validators.ALL:
-        found = list(validator(run))
-        passed, failed = passed + (not found), failed + bool(found)
-        for violation in found[:20]:
-            print(f"{validator.__name__}: {violation}")
-        if len(found) > 20:
-            print(f"{validator.__name__}: {len(found)} in all")
+    passed, failed = guarantees.judge(validators.ALL, run)
+    more = guarantees.judge(guarantees.OF_TELLINGS, run.heard())
+    passed, failed = passed + more[0], failed + more[1]
     states = [state_of(job) for job in run.jobs.values()]
     adopted = sum(1 for job_id in run.jobs if is_adopted(run.replayed[job_id]))
     crashes = {}
