@@ -45,6 +45,8 @@ struct ServerSettings {
   absl::Duration connection_age = absl::Minutes(30);
   absl::Duration keepalive_time = absl::Seconds(60);
   absl::Duration keepalive_timeout = absl::Seconds(20);
+  int stream_window_bytes = 1 << 20;  // that a client may send ahead of its stream's reader
+  int read_piece_bytes = 64 << 10;    // of a socket
   absl::Duration least_ping_interval = absl::Seconds(10);
   absl::Duration certificate_refresh = absl::Seconds(30);
 };
