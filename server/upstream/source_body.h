@@ -1,13 +1,13 @@
 // The body of one POST in slices: the frame's head, the base64 of a stored source, the tail.
 //
-// Reads the source in slices on a worker and checks it against its announced hash before the end is
-// given out. Owned by one call of Post, on the I/O thread.
+// A worker reads, hashes and encodes a few slices ahead while the ones before are being sent, so
+// that the I/O thread only sends. The source is checked against its announced hash before the end
+// is given out. Owned by one call of Post, on the I/O thread.
 #pragma once
 
 #include <memory>
 #include <string>
 
-#include "server/base/hash.h"
 #include "server/base/worker.h"
 #include "server/job/source_store.h"
 #include "server/upstream/http_transport.h"
@@ -20,22 +20,26 @@ class SourceBody final : public HttpBody {
   // `source` null: the payload carries no source_data. `worker` outlives the body.
   SourceBody(PayloadFrame frame, std::unique_ptr<SourceReader> source, std::string sha256,
              Worker& worker);
+  ~SourceBody() override;
 
   std::int64_t size() const override;
   boost::asio::awaitable<absl::StatusOr<std::string>> Next() override;
 
  private:
+  // What the worker has: shared with its task under way, which may outlive a dropped coroutine.
+  struct Reading;
+  // What it has brought: the I/O thread's.
+  struct Ahead;
+
+  void ReadOn(const boost::asio::any_io_executor& executor);
+
   PayloadFrame frame_;
-  // Shared with the read under way, which may outlive a dropped coroutine.
-  std::shared_ptr<SourceReader> source_;
-  const std::string sha256_;
   Worker& worker_;
-  const std::int64_t source_bytes_;
   const std::int64_t size_;
-  std::int64_t offset_ = 0;
   bool head_given_ = false;
   bool tail_given_ = false;
-  Sha256Stream hash_;
+  std::shared_ptr<Reading> reading_;
+  std::shared_ptr<Ahead> ahead_;
 };
 
 }  // namespace lumaedit
