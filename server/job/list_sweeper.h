@@ -38,7 +38,7 @@ class ListSweeper {
     return walk_.is_fast() && !map_.OffsetOf(job.upstream_id).has_value();
   }
   bool is_seeking() const { return walk_.is_fast(); }
-  absl::Duration WalkDue() const { return walk_.Due(context_.clock().Uptime(), map_.unplaced()); }
+  absl::Duration WalkDue(absl::Duration now) const { return walk_.Due(now, map_.unplaced()); }
 
   std::optional<SweepPage> Plan(const Job& job,
                                 absl::FunctionRef<bool(const std::string&)> useful) {

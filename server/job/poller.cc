@@ -48,7 +48,7 @@ absl::Duration Poller::NextDue() {
   if (schedule_.has_aside() && !(sweeps && sweeper_.is_seeking())) schedule_.PutAllBack();
   absl::Duration due = absl::InfiniteDuration();
   if (const PolledJob* first = schedule_.First()) due = first->due;
-  if (sweeps) due = std::min(due, sweeper_.WalkDue());
+  if (sweeps) due = std::min(due, sweeper_.WalkDue(context_.clock().Uptime()));
   return std::max(due, next_slot_);
 }
 
@@ -57,7 +57,7 @@ void Poller::AskNext() {
   const bool sweeps = sweeper_.IsOn(schedule_.size());
   PolledJob* job = schedule_.First();
   if (job != nullptr && job->due > now) job = nullptr;
-  if (sweeps && sweeper_.WalkDue() <= now && (job == nullptr || walk_is_next_)) {
+  if (sweeps && sweeper_.WalkDue(now) <= now && (job == nullptr || walk_is_next_)) {
     walk_is_next_ = false;
     return Walk();
   }
