@@ -53,7 +53,12 @@ class Recorder {
     // Whoever drives the jobs may wait for this line.
     std::puts("watching");
     std::fflush(stdout);
-    const bool done = crowd_.AwaitDone(absl::Seconds(options_.limit));
+    const absl::Time end = absl::Now() + absl::Seconds(options_.limit);
+    bool done = crowd_.AwaitDone(absl::Seconds(1));
+    while (!done && absl::Now() < end) {
+      AbandonHeld();
+      done = crowd_.AwaitDone(absl::Seconds(1));
+    }
     if (!done) std::fprintf(stderr, "not every watcher came to its end\n");
     for (const std::string& id : ids) Replay(id);
     List([&](const v1::Job& job) {
@@ -151,6 +156,27 @@ class Recorder {
       v1::CancelJobResponse response;
       return stub_->CancelJob(&context, request, &response);
     });
+  }
+
+  // A kill may leave a job of which nobody can say whether it was sent: a person decides.
+  void AbandonHeld() {
+    v1::ListJobsRequest request;
+    request.add_states(v1::Job::STATE_HELD);
+    grpc::ClientContext context;
+    SetUp(context);
+    v1::ListJobsResponse page;
+    if (!stub_->ListJobs(&context, request, &page).ok()) return;
+    for (const v1::Job& job : page.jobs()) {
+      v1::ResolveJobRequest resolve;
+      resolve.set_job_id(job.id());
+      resolve.set_expected_sequence(job.sequence());
+      resolve.set_abandon(true);
+      grpc::ClientContext of_resolve;
+      SetUp(of_resolve);
+      v1::Job resolved;
+      // A record that was found meanwhile ends the hold as well.
+      static_cast<void>(stub_->ResolveJob(&of_resolve, resolve, &resolved));
+    }
   }
 
   void Replay(const std::string& id) {

@@ -77,6 +77,10 @@ class Recorded:
                 # A watch of all jobs begins after the list.
                 first = self._known.get(job, 0) + 1 if kind == "jobs" else 1
                 tellings.append(Telling(self.who(watcher), job, self._steps[watcher, job], whole, first))
+        for stream in self._streams.values():
+            steps = store.get(stream.job, [])
+            if steps and stream.after == len(steps) and steps[-1][1] in FINAL:
+                stream.told_final = True  # by an earlier stream
         return Heard(tellings, list(self._streams.values()), store)
 
     @property
