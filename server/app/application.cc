@@ -11,14 +11,18 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/app/admin_desk.h"
+#include "server/app/admin_server.h"
 #include "server/app/key_file.h"
 #include "server/app/process.h"
+#include "server/app/prometheus_metrics.h"
 #include "server/app/version.h"
 #include "server/base/clock.h"
 #include "server/base/random.h"
@@ -26,6 +30,7 @@
 #include "server/job/job_engine.h"
 #include "server/job/job_service.h"
 #include "server/job/live_board.h"
+#include "server/job/metered_upstream.h"
 #include "server/job/price_service.h"
 #include "server/job/source_measurer.h"
 #include "server/job/source_service.h"
@@ -66,6 +71,12 @@ constexpr std::int64_t kMegabyte = 1'000'000;
 constexpr double kAnswersShare = 0.5;
 constexpr double kCallsShare = 0.2;
 
+constexpr std::pair<StreamEnd, const char*> kStreamEndWords[] = {
+    {StreamEnd::kFinal, "final"},       {StreamEnd::kRotated, "rotated"},
+    {StreamEnd::kDraining, "draining"}, {StreamEnd::kOverloaded, "overloaded"},
+    {StreamEnd::kStalled, "stalled"},   {StreamEnd::kLeft, "left"},
+    {StreamEnd::kFailed, "failed"}};
+
 std::string HostOf(const std::string& url) {
   const auto parsed = boost::urls::parse_uri(url);
   return parsed ? std::string(parsed->encoded_host_and_port()) : std::string();
@@ -77,6 +88,13 @@ absl::Status Explain(const absl::Status& status, const std::string& what) {
 
 }  // namespace
 
+// The upstream under one key.
+struct Application::Access {
+  std::unique_ptr<KeyFile> key;
+  std::unique_ptr<GmiClient> client;
+  std::unique_ptr<MeteredUpstream> metered;
+};
+
 // In the order in which they are made. What is destroyed by the members' own reverse order is only
 // what Stop has already put to rest.
 struct Application::Parts {
@@ -85,6 +103,7 @@ struct Application::Parts {
   Log& log;
   SystemClock clock;
   SystemRandom random;
+  PrometheusMetrics metrics{std::string(kVersion)};
 
   // First, since opening it takes the lock on the data folder: a second gateway ends here, before
   // it has touched anything.
@@ -112,8 +131,8 @@ struct Application::Parts {
   // The I/O thread: every coroutine of the upstream and of the engine.
   asio::io_context io{1};
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> io_work;
-  std::unique_ptr<KeyFile> key;
-  std::unique_ptr<GmiClient> upstream;
+  Access upstream;
+  Access previous_upstream;  // empty: no key was used before
   std::unique_ptr<JobEngine> engine;
   std::thread io_thread;
   bool engine_runs = false;
@@ -122,6 +141,8 @@ struct Application::Parts {
   std::unique_ptr<Authenticator> authenticator;
   std::unique_ptr<GrpcEditService> service;
   std::unique_ptr<GrpcServer> server;
+  std::unique_ptr<AdminDesk> desk;
+  std::unique_ptr<AdminServer> admin;
 
   // Runs a coroutine on the I/O thread and waits for it.
   template <typename T>
@@ -140,6 +161,7 @@ absl::Status Application::Start() {
   LogStart();
   if (absl::Status written = WriteReadyFile(); !written.ok()) return written;
   parts_->server->SetServing(true);
+  if (parts_->desk != nullptr) parts_->desk->SetReady(true);
   log_.Info("serving");
   return absl::OkStatus();
 }
@@ -153,7 +175,8 @@ absl::Status Application::StartParts() {
                                    .log = log_,
                                    .read_connections = 4,
                                    .vfs = "",
-                                   .counters = nullptr});
+                                   .counters = nullptr,
+                                   .metrics = p.metrics});
   if (!store.ok()) return Explain(store.status(), "the job store");
   p.store = *std::move(store);
   auto sources = OpenFolderSourceStore(
@@ -182,7 +205,8 @@ absl::Status Application::StartParts() {
                                                     .fan_out_worker = *p.fan_out_worker,
                                                     .clock = p.clock,
                                                     .log = log_,
-                                                    .encoder = &p.encoder});
+                                                    .encoder = &p.encoder,
+                                                    .metrics = p.metrics});
   p.jobs = std::make_unique<JobService>(JobService::Deps{.store = *p.store,
                                                          .sources = *p.sources,
                                                          .hub = *p.hub,
@@ -192,7 +216,8 @@ absl::Status Application::StartParts() {
                                                          .clock = p.clock,
                                                          .random = p.random,
                                                          .log = log_},
-                                        config_.budget, config_.engine.house.source_kept);
+                                        config_.budget, config_.engine.retention,
+                                        config_.engine.house.source_kept);
   p.prices = std::make_unique<PriceService>(PriceService::Deps{.store = *p.store,
                                                                .sources = *p.sources,
                                                                .store_worker = *p.store_worker,
@@ -208,30 +233,29 @@ absl::Status Application::StartParts() {
       SourceSettings{.largest_bytes = std::int64_t{config_.sources.largest_mb} * kMegabyte,
                      .kept = config_.engine.house.source_kept});
 
-  HttpOptions http;
-  http.base_url = config_.asking.base_url;
-  http.ca_file = config_.asking.ca_file;
-  auto transport = MakeHttpTransport(p.io.get_executor(), http);
-  if (!transport.ok()) return Explain(transport.status(), "the upstream");
-  p.key =
-      std::make_unique<KeyFile>(config_.asking.api_key_file, config_.asking.api_key, p.clock, log_);
-  p.upstream = std::make_unique<GmiClient>(
-      GmiClient::Parts{.transport = *std::move(transport),
-                       .key = [key = p.key.get()] { return key->Current(); },
-                       .sources = *p.sources,
-                       .sources_worker = *p.sources_worker,
-                       .clock = p.clock});
-  p.engine = std::make_unique<JobEngine>(EngineDeps{.store = *p.store,
-                                                    .sources = *p.sources,
-                                                    .upstream = *p.upstream,
-                                                    .hub = *p.hub,
-                                                    .board = p.board,
-                                                    .store_worker = *p.store_worker,
-                                                    .clock = p.clock,
-                                                    .random = p.random,
-                                                    .log = log_,
-                                                    .executor = p.io.get_executor()},
-                                         config_.engine, p.random.Uuid());
+  auto upstream = MakeUpstream(config_.asking.api_key_file, config_.asking.api_key);
+  if (!upstream.ok()) return Explain(upstream.status(), "the upstream");
+  p.upstream = *std::move(upstream);
+  if (!config_.asking.previous_api_key_file.empty()) {
+    auto previous =
+        MakeUpstream(config_.asking.previous_api_key_file, config_.asking.previous_api_key);
+    if (!previous.ok()) return Explain(previous.status(), "the upstream with the previous key");
+    p.previous_upstream = *std::move(previous);
+  }
+  p.engine =
+      std::make_unique<JobEngine>(EngineDeps{.store = *p.store,
+                                             .sources = *p.sources,
+                                             .upstream = *p.upstream.metered,
+                                             .previous_upstream = p.previous_upstream.metered.get(),
+                                             .hub = *p.hub,
+                                             .board = p.board,
+                                             .store_worker = *p.store_worker,
+                                             .clock = p.clock,
+                                             .random = p.random,
+                                             .log = log_,
+                                             .executor = p.io.get_executor(),
+                                             .metrics = p.metrics},
+                                  config_.engine, p.random.Uuid());
   p.jobs->SetListener(p.engine.get());
   p.io_work.emplace(p.io.get_executor());
   p.io_thread = std::thread([&p] {
@@ -270,6 +294,61 @@ absl::Status Application::StartParts() {
   auto started = GrpcServer::Start(server, *p.service, log_);
   if (!started.ok()) return Explain(started.status(), "the gRPC server");
   p.server = *std::move(started);
+  return StartAdmin();
+}
+
+absl::StatusOr<Application::Access> Application::MakeUpstream(const std::string& key_file,
+                                                              const Secret& key) {
+  Parts& p = *parts_;
+  HttpOptions http;
+  http.base_url = config_.asking.base_url;
+  http.ca_file = config_.asking.ca_file;
+  auto transport = MakeHttpTransport(p.io.get_executor(), http);
+  if (!transport.ok()) return transport.status();
+  Access access;
+  access.key = std::make_unique<KeyFile>(key_file, key, p.clock, log_);
+  access.client = std::make_unique<GmiClient>(
+      GmiClient::Parts{.transport = *std::move(transport),
+                       .key = [key = access.key.get()] { return key->Current(); },
+                       .sources = *p.sources,
+                       .sources_worker = *p.sources_worker,
+                       .clock = p.clock});
+  access.metered = std::make_unique<MeteredUpstream>(*access.client, p.clock, p.metrics);
+  return access;
+}
+
+absl::Status Application::StartAdmin() {
+  if (config_.listening.admin_address.empty()) return absl::OkStatus();
+  Parts& p = *parts_;
+  p.desk = std::make_unique<AdminDesk>(AdminDesk::Deps{
+      .store = *p.store,
+      .engine = *p.engine,
+      .hub = *p.hub,
+      .store_worker = *p.store_worker,
+      .metrics = p.metrics,
+      .io = p.io.get_executor(),
+      .queues =
+          [&p] {
+            return std::map<std::string, std::size_t>{{"store", p.store_worker->queued()},
+                                                      {"sources", p.sources_worker->queued()},
+                                                      {"uploads", p.upload_worker->queued()},
+                                                      {"probe", p.probe_worker->queued()},
+                                                      {"fan_out", p.fan_out_worker->queued()}};
+          },
+      .streams_ended =
+          [&p] {
+            std::map<std::string, std::int64_t> ended;
+            for (const auto& [how, word] : kStreamEndWords) {
+              ended[word] = p.service->ended_streams(how);
+            }
+            return ended;
+          },
+      .log = log_});
+  auto admin = AdminServer::Start(
+      config_.listening.admin_address,
+      [&p](const AdminRequest& request) { return p.desk->Answer(request); }, log_);
+  if (!admin.ok()) return Explain(admin.status(), "the admin port");
+  p.admin = *std::move(admin);
   return absl::OkStatus();
 }
 
@@ -279,14 +358,20 @@ void Application::LogStart() {
   listen.port = p.server->port();
   Address health = config_.listening.health_address;
   health.port = p.server->health_port();
+  Address admin = config_.listening.admin_address;
+  if (p.admin != nullptr) admin.port = p.admin->port();
   log_.Info("started", {{"version", std::string(kVersion)},
                         {"pid", static_cast<std::int64_t>(getpid())},
                         {"listen", listen.ToString()},
                         {"health_listen", health.ToString()},
+                        {"admin_listen", admin.ToString()},
                         {"tls", config_.listening.HasTls()},
                         {"data_dir", config_.storing.data_dir},
                         {"upstream", HostOf(config_.asking.base_url)},
-                        {"upstream_account", p.upstream->Account()}});
+                        {"upstream_account", p.upstream.client->Account()}});
+  const auto& limit = config_.budget.daily_limit_usd_micros;
+  log_.Info("spend_limit", {{"usd_per_day", limit ? PrintUsd(*limit) : "none"},
+                            {"is_default", !config_.spend_limit_usd_per_day.has_value()}});
   Config defaults;
   const SettingList usual = SettingsOf(defaults);
   const SettingList list = SettingsOf(config_);
@@ -307,7 +392,8 @@ absl::Status Application::WriteReadyFile() {
   const boost::json::object ready = {{"pid", getpid()},
                                      {"address", listen.ToString()},
                                      {"port", p.server->port()},
-                                     {"health_port", p.server->health_port()}};
+                                     {"health_port", p.server->health_port()},
+                                     {"admin_port", p.admin == nullptr ? 0 : p.admin->port()}};
   return WriteWhole(config_.running.ready_file, boost::json::serialize(ready) + "\n");
 }
 
@@ -317,6 +403,7 @@ void Application::Stop() {
   const absl::Duration limit = config_.running.drain_time;
 
   // Whoever looks for a gateway goes elsewhere; whoever is here is told to come back.
+  if (p.desk != nullptr) p.desk->SetReady(false);
   if (p.server != nullptr) {
     p.server->SetServing(false);
     if (!config_.running.ready_file.empty()) std::remove(config_.running.ready_file.c_str());
@@ -330,6 +417,9 @@ void Application::Stop() {
   if (p.engine_runs) p.Await(p.engine->Drain(limit * kAnswersShare));
 
   if (p.server != nullptr) p.server->Shutdown(limit * kCallsShare);
+  // Its calls ask the engine, the store and the service.
+  p.admin.reset();
+  p.desk.reset();
   p.server.reset();
   p.service.reset();
 

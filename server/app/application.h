@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/app/config.h"
 #include "server/base/log.h"
 
@@ -27,9 +28,12 @@ class Application {
   void Stop();
 
  private:
+  struct Access;
   struct Parts;
 
   absl::Status StartParts();
+  absl::StatusOr<Access> MakeUpstream(const std::string& key_file, const Secret& key);
+  absl::Status StartAdmin();
   absl::Status WriteReadyFile();
   void LogStart();
 

@@ -88,6 +88,16 @@ void ReadKey(Config::Asking& asking, Errors& errors) {
   }
 }
 
+void ReadPreviousKey(Config::Asking& asking, Errors& errors) {
+  if (asking.previous_api_key_file.empty()) return;
+  const auto key = ReadKeyFile(asking.previous_api_key_file);
+  if (key.ok()) {
+    asking.previous_api_key = *key;
+  } else {
+    errors.Add("gmi-previous-api-key-file", std::string(key.status().message()));
+  }
+}
+
 void CheckTls(const Config::Listening& listening, Errors& errors) {
   const bool has_cert = !listening.tls_cert_file.empty();
   const bool has_key = !listening.tls_key_file.empty();
@@ -111,6 +121,19 @@ void CheckTls(const Config::Listening& listening, Errors& errors) {
   }
 }
 
+// Nobody means to spend without a limit who has not said so.
+std::optional<std::int64_t> DailyLimitOf(const Config& config) {
+  constexpr std::int64_t kUsualMicros = 100'000'000;
+  if (config.spend_limit_usd_per_day) {
+    if (*config.spend_limit_usd_per_day == 0) return std::nullopt;
+    return config.spend_limit_usd_per_day;
+  }
+  const auto url = boost::urls::parse_uri(config.asking.base_url);
+  // A simulator on this machine costs nothing.
+  if (url && Address{std::string(url->encoded_host_address()), 0}.IsLoopback()) return std::nullopt;
+  return kUsualMicros;
+}
+
 // What no setting can see by itself.
 void CheckTogether(Config& config, Errors& errors) {
   const auto& listening = config.listening;
@@ -119,6 +142,10 @@ void CheckTogether(Config& config, Errors& errors) {
   if (!listening.health_address.empty() && listening.address.port != 0 &&
       listening.health_address.port == listening.address.port) {
     errors.Add("health-listen", "needs another port than --listen");
+  }
+  // Whoever reaches it may stop the sending.
+  if (!listening.admin_address.empty() && !listening.admin_address.IsLoopback()) {
+    errors.Add("admin-listen", "must be an address of this machine alone, such as 127.0.0.1:8444");
   }
 
   const std::string& folder = config.storing.data_dir;
@@ -138,7 +165,9 @@ void CheckTogether(Config& config, Errors& errors) {
     errors.Add("upstream-ca-file", WhyNotACaFile(config.asking.ca_file));
   }
   if (!errors.Has("gmi-api-key-file")) ReadKey(config.asking, errors);
+  if (!errors.Has("gmi-previous-api-key-file")) ReadPreviousKey(config.asking, errors);
 
+  config.budget.daily_limit_usd_micros = DailyLimitOf(config);
   config.budget.window = config.budget_window == "day" ? BudgetWindow::kDay : BudgetWindow::kMonth;
   auto& engine = config.engine;
   engine.reconcile.retry_capacity_refusal = config.on_capacity_refusal == "retry";
@@ -147,6 +176,9 @@ void CheckTogether(Config& config, Errors& errors) {
   }
   if (engine.dispatch.unclear_pause_first > engine.dispatch.unclear_pause_most) {
     errors.Add("doubt-pause-first", "must not be longer than --doubt-pause-most");
+  }
+  if (engine.retention.request_ids < engine.retention.jobs) {
+    errors.Add("request-id-retention", "must not be shorter than --retention");
   }
   if (engine.poll.first > engine.poll.most) {
     errors.Add("poll-first", "must not be longer than --poll-most");
@@ -197,6 +229,9 @@ SettingList SettingsOf(Config& config) {
               "Where the API is served. Anything but loopback needs TLS with client certificates");
   list.Listen("health-listen", &config.listening.health_address,
               "A plaintext port for probes (health and reflection only). Empty: none");
+  list.Listen(
+      "admin-listen", &config.listening.admin_address,
+      "HTTP for who runs it: metrics, status, pause and resume. Loopback only. Empty: none");
   list.File("tls-cert-file", &config.listening.tls_cert_file,
             "PEM certificate chain of the server. Empty: no TLS");
   list.File("tls-key-file", &config.listening.tls_key_file, "PEM key of --tls-cert-file");
@@ -248,12 +283,20 @@ SettingList SettingsOf(Config& config) {
             "PEM certificates that the upstream is judged by. Empty: the system's");
   list.File("gmi-api-key-file", &config.asking.api_key_file,
             "File with the upstream's API key. Empty: the variable GMI_API_KEY");
+  list.File(
+      "gmi-previous-api-key-file", &config.asking.previous_api_key_file,
+      "File with the API key that was used before, if it is of another account: jobs sent with "
+      "it are asked about with it. Empty: none");
 
   list.Group("Money");
   list.Usd("default-budget-usd", &config.budget.limit_usd_micros,
            "Most that a caller's jobs may cost in a window. Empty: no limit");
   list.Choice("budget-window", &config.budget_window, {"day", "month"},
               "The window of a budget, of the calendar in UTC");
+  list.Usd(
+      "spend-limit-usd-per-day", &config.spend_limit_usd_per_day,
+      "Most that the jobs of all callers together may cost in a day, in UTC. 0: no limit. Empty: "
+      "100, and no limit where the upstream is on this machine");
 
   list.Group("Jobs");
   DispatchSettings& dispatch = config.engine.dispatch;
@@ -296,6 +339,17 @@ SettingList SettingsOf(Config& config) {
                 "How often a HELD job is looked for in its first day");
   list.Choice("on-capacity-refusal", &config.on_capacity_refusal, {"retry", "hold"},
               "What follows a refusal for capacity whose record cannot be found");
+
+  list.Duration("late-outcome-interval", &config.engine.late.interval, absl::Seconds(1),
+                absl::Hours(24), "How often an EXPIRED job is asked about again");
+  list.Duration("late-outcome-time", &config.engine.late.look_for, absl::ZeroDuration(),
+                absl::Hours(720), "For how long after its end");
+  list.Duration("retention", &config.engine.retention.jobs, absl::Hours(1), absl::Hours(87600),
+                "How long a job is kept after its end; what is live or HELD is kept always");
+  list.Duration("request-id-retention", &config.engine.retention.request_ids, absl::Hours(1),
+                absl::Hours(87600),
+                "How long a request_id is remembered after its submission, so that none is a new "
+                "job again");
 
   list.Group("Process");
   list.Choice("log-level", &config.running.log_level, {"debug", "info", "warning", "error"},

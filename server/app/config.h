@@ -22,7 +22,8 @@ namespace lumaedit {
 struct Config {
   struct Listening {
     Address address{"127.0.0.1", 8443};
-    Address health_address;  // empty: no health port of its own
+    Address health_address;                    // empty: no health port of its own
+    Address admin_address{"127.0.0.1", 8444};  // empty: no admin port
     std::string tls_cert_file;
     std::string tls_key_file;
     std::string client_ca_file;
@@ -45,7 +46,9 @@ struct Config {
     std::string base_url = "https://console.gmicloud.ai/api/v1/ie/requestqueue/apikey";
     std::string ca_file;  // empty: the system's certificates
     std::string api_key_file;
-    Secret api_key;  // from the file, or from GMI_API_KEY
+    Secret api_key;                     // from the file, or from GMI_API_KEY
+    std::string previous_api_key_file;  // empty: no key was used before
+    Secret previous_api_key;
   };
   struct Running {
     std::string log_level = "info";
@@ -59,6 +62,8 @@ struct Config {
   Asking asking;
   std::string on_capacity_refusal = "retry";  // what engine.reconcile says, in words
   std::string budget_window = "month";        // what budget.window says, in words
+  // As set; budget.daily_limit_usd_micros is what follows from it and from the upstream.
+  std::optional<std::int64_t> spend_limit_usd_per_day;
   BudgetSettings budget;
   EngineSettings engine;
   RpcSettings rpc;

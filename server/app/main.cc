@@ -1,4 +1,5 @@
-// luma-edit-gateway: reads the settings, serves until it is told to stop.
+// luma-edit-gateway: reads the settings, serves until it is told to stop. With a word before the
+// settings (admin_command.h): asks the gateway that runs.
 // Exit codes: 0 stopped as asked, 2 wrong settings, 1 anything else.
 #include <cstdlib>
 #include <iostream>
@@ -6,9 +7,11 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
+#include "server/app/admin_command.h"
 #include "server/app/application.h"
 #include "server/app/config.h"
 #include "server/app/process.h"
+#include "server/app/restore_command.h"
 #include "server/base/log.h"
 #include "server/rpc/grpc_server.h"
 
@@ -42,7 +45,13 @@ int Serve(Config config, Log& log) {
 }
 
 int Main(int argc, char** argv) {
-  ConfigOutcome outcome = ReadConfig(std::vector<std::string>(argv + 1, argv + argc));
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (const auto code = RunAdminCommand(arguments, std::cout, std::cerr)) return *code;
+  StderrLog command_log(LogLevel::kWarning);
+  if (const auto code = RunRestoreCommand(arguments, std::cout, std::cerr, command_log)) {
+    return *code;
+  }
+  ConfigOutcome outcome = ReadConfig(arguments);
   if (!outcome.errors.empty()) {
     StderrLog log(LogLevel::kInfo);
     ReportFailure(log, "settings_wrong", outcome.errors);

@@ -40,6 +40,11 @@ void ThreadWorker::Post(Task task) {
   wake_.notify_one();
 }
 
+std::size_t ThreadWorker::queued() const {
+  MutexLock lock(mutex_);
+  return queue_.size();
+}
+
 void ThreadWorker::Run() {
   for (;;) {
     Task task;

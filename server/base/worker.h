@@ -45,11 +45,13 @@ class ThreadWorker final : public Worker {
   bool TryPost(Task task) override;
   void Post(Task task) override;
 
+  std::size_t queued() const;  // tasks that no thread has begun
+
  private:
   void Run();
 
   const std::size_t queue_limit_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar wake_;
   std::deque<Task> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

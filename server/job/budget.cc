@@ -20,4 +20,9 @@ std::optional<SpendLimit> CallerLimit(const BudgetSettings& settings, const std:
   return SpendLimit{caller, PeriodOf(settings.window, now).start, *settings.limit_usd_micros};
 }
 
+std::optional<SpendLimit> DailyLimit(const BudgetSettings& settings, absl::Time now) {
+  if (!settings.daily_limit_usd_micros) return std::nullopt;
+  return SpendLimit{"", PeriodOf(BudgetWindow::kDay, now).start, *settings.daily_limit_usd_micros};
+}
+
 }  // namespace lumaedit

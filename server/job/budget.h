@@ -16,6 +16,8 @@ enum class BudgetWindow { kDay, kMonth };  // of the calendar, UTC
 struct BudgetSettings {
   std::optional<std::int64_t> limit_usd_micros;  // of every caller; unset: no limit
   BudgetWindow window = BudgetWindow::kMonth;
+  std::optional<std::int64_t> daily_limit_usd_micros =
+      std::nullopt;  // of all callers together; unset: no limit
 };
 
 struct BudgetPeriod {
@@ -29,5 +31,8 @@ BudgetPeriod PeriodOf(BudgetWindow window, absl::Time time);
 // The limit on the caller's own use at `now`; unset: none.
 std::optional<SpendLimit> CallerLimit(const BudgetSettings& settings, const std::string& caller,
                                       absl::Time now);
+
+// The limit on all callers together in the day of `now`; unset: none.
+std::optional<SpendLimit> DailyLimit(const BudgetSettings& settings, absl::Time now);
 
 }  // namespace lumaedit

@@ -73,7 +73,8 @@ asio::awaitable<void> CallDesk::Answer(std::shared_ptr<Work> work,
     co_return;
   }
   const LiveInfo live = context_.deps().board.Get(job->id);
-  std::move (*reply)(JobSnapshot{*std::move(job), live});
+  const absl::Time purge_time = PurgeTime(*job, context_.settings().retention);
+  std::move (*reply)(JobSnapshot{*std::move(job), live, purge_time});
 }
 
 asio::awaitable<void> CallDesk::End() {

@@ -50,6 +50,18 @@ asio::awaitable<void> Dispatcher::Run() {
   }
 }
 
+DispatchStatus Dispatcher::Status() const {
+  DispatchStatus status{.waiting = queue_.size(), .in_flight = in_flight_};
+  const auto lane = lanes_.find(account_);
+  if (lane == lanes_.end()) return status;
+  const Breaker& breaker = lane->second->breaker;
+  const absl::Duration now = context_.clock().Uptime();
+  status.held_back = std::max(breaker.hold_until() - now, absl::ZeroDuration());
+  status.refused = breaker.IsRefused(now);
+  status.one_at_a_time = breaker.Limit(2) == 1;
+  return status;
+}
+
 void Dispatcher::Start(const std::shared_ptr<Lane>& lane, absl::Duration now) {
   auto next = queue_.Take(now);
   if (!next) return;

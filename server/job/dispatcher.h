@@ -14,6 +14,7 @@
 #include "server/job/attempt_driver.h"
 #include "server/job/breaker.h"
 #include "server/job/engine_context.h"
+#include "server/job/engine_status.h"
 #include "server/job/pace.h"
 #include "server/job/waiting_queue.h"
 
@@ -33,6 +34,7 @@ class Dispatcher {
   // Looks again: the engine drains, or dispatch was resumed.
   void Wake() { wake_.Notify(); }
 
+  DispatchStatus Status() const;
   int in_flight() const { return in_flight_; }
   std::size_t waiting() const { return queue_.size(); }
 

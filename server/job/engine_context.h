@@ -69,9 +69,8 @@ class EngineContext {
   void SetLease(Lease lease, absl::Duration asked_at_uptime);
   void LoseLease() { lease_until_ = -absl::InfiniteDuration(); }
   const Lease& lease() const { return lease_; }
-  bool LeaseGoodFor(absl::Duration time) const {
-    return lease_until_ - deps_.clock.Uptime() >= time;
-  }
+  absl::Duration LeaseLeft() const { return lease_until_ - deps_.clock.Uptime(); }
+  bool LeaseGoodFor(absl::Duration time) const { return LeaseLeft() >= time; }
 
   // --- Changing jobs ----------------------------------------------------------------------------
   // Fenced by the lease. Publishes the transition, then routes the job. `decide` is pure and owns
@@ -111,9 +110,13 @@ class EngineContext {
   bool draining() const { return draining_; }
 
   // --- Pausing ----------------------------------------------------------------------------------
-  // No POST is sealed while it lasts. Written on the I/O thread, read by any.
-  void SetDispatchPaused(bool paused) { dispatch_paused_ = paused; }
-  bool dispatch_paused() const { return dispatch_paused_; }
+  // No POST is sealed while either lasts: an operator's pause, or a restored store that was not
+  // compared with the upstream yet. Written on the I/O thread, read by any.
+  void SetDispatchPaused(bool paused) { paused_by_operator_ = paused; }
+  void SetRestored(bool restored) { restored_ = restored; }
+  bool paused_by_operator() const { return paused_by_operator_; }
+  bool restored() const { return restored_; }
+  bool dispatch_paused() const { return paused_by_operator_ || restored_; }
 
   // --- Fat echoes -------------------------------------------------------------------------------
   // A job with an inline source was sent in the last day: its record echoes the video in the list.
@@ -134,7 +137,8 @@ class EngineContext {
   UpstreamTime upstream_time_;
   absl::Duration inline_seen_ = -absl::InfiniteDuration();  // uptime
   bool draining_ = false;
-  std::atomic<bool> dispatch_paused_ = false;
+  std::atomic<bool> paused_by_operator_ = false;
+  std::atomic<bool> restored_ = false;
 };
 
 }  // namespace lumaedit

@@ -6,6 +6,7 @@
 
 #include "absl/time/time.h"
 #include "server/base/backoff.h"
+#include "server/job/retention_settings.h"
 
 namespace lumaedit {
 
@@ -71,6 +72,12 @@ struct ReconcileSettings {
   bool retry_capacity_refusal = true;
 };
 
+// EXPIRED jobs are asked about again (protocol.md section 1).
+struct LateSettings {
+  absl::Duration interval = absl::Minutes(10);
+  absl::Duration look_for = absl::Hours(24);  // from their end
+};
+
 struct LeaseSettings {
   absl::Duration renew_every = absl::Seconds(5);
 };
@@ -84,6 +91,8 @@ struct EngineSettings {
   DispatchSettings dispatch;
   PollSettings poll;
   ReconcileSettings reconcile;
+  LateSettings late;
+  RetentionSettings retention;
   LeaseSettings lease;
   HouseSettings house;
 };

@@ -28,6 +28,9 @@ JobEngine::JobEngine(EngineDeps deps, EngineSettings settings, std::string owner
       dispatcher_(context_),
       poller_(context_),
       reconciler_(context_),
+      late_outcomes_(context_, poller_),
+      retention_(context_),
+      restore_check_(context_, reconciler_, [this] { dispatcher_.Wake(); }),
       calls_(context_, reconciler_, poller_),
       lease_wake_(context_.deps().executor, context_.clock()),
       house_wake_(context_.deps().executor, context_.clock()) {
@@ -38,6 +41,7 @@ JobEngine::~JobEngine() = default;
 
 asio::awaitable<absl::Status> JobEngine::Start() {
   if (absl::Status read = co_await ReadPause(); !read.ok()) co_return read;
+  if (absl::Status read = co_await restore_check_.Load(); !read.ok()) co_return read;
   if (absl::Status read = co_await context_.accounts().Load(); !read.ok()) co_return read;
   if (absl::Status taken = co_await TakeOver(); !taken.ok()) co_return taken;
   // A loop that ends by a bug would leave jobs undriven behind a healthy face. A new process takes
@@ -46,6 +50,11 @@ asio::awaitable<absl::Status> JobEngine::Start() {
   context_.tasks().Spawn("dispatcher", dispatcher_.Run(), give_up);
   context_.tasks().Spawn("poller", poller_.Run(), give_up);
   context_.tasks().Spawn("reconciler", reconciler_.Run(), give_up);
+  context_.tasks().Spawn("late_outcomes", late_outcomes_.Run(), give_up);
+  if (context_.restored()) {
+    context_.tasks().Spawn("restore_check", restore_check_.Run(), give_up);
+  }
+  context_.tasks().Spawn("retention", retention_.Run(), give_up);
   context_.tasks().Spawn("lease", KeepLease(), give_up);
   context_.tasks().Spawn("house", KeepHouse(), give_up);
   co_return absl::OkStatus();
@@ -57,7 +66,8 @@ asio::awaitable<absl::Status> JobEngine::ReadPause() {
   });
   if (!paused.ok() && !absl::IsNotFound(paused.status())) co_return paused.status();
   context_.SetDispatchPaused(paused.ok() && *paused == "1");
-  if (context_.dispatch_paused()) context_.log().Warning("dispatch_paused", {{"by", "operator"}});
+  if (context_.paused_by_operator())
+    context_.log().Warning("dispatch_paused", {{"by", "operator"}});
   co_return absl::OkStatus();
 }
 
@@ -74,10 +84,22 @@ asio::awaitable<absl::Status> JobEngine::ResumeDispatch() {
     return context_.deps().store.PutSetting(kPausedSetting, "0");
   });
   if (!written.ok()) co_return written;
+  if (absl::Status compared = co_await restore_check_.Finish(); !compared.ok()) co_return compared;
   context_.SetDispatchPaused(false);
   context_.log().Warning("dispatch_resumed", {{"by", "operator"}});
   dispatcher_.Wake();
   co_return absl::OkStatus();
+}
+
+EngineStatus JobEngine::Status() const {
+  return {.paused = context_.paused_by_operator(),
+          .restored = context_.restored(),
+          .draining = context_.draining(),
+          .epoch = context_.lease().epoch,
+          .lease_good_for = context_.LeaseLeft(),
+          .dispatch = dispatcher_.Status(),
+          .polled = poller_.live(),
+          .looked_for = reconciler_.waiting()};
 }
 
 asio::awaitable<absl::Status> JobEngine::TakeOver() {
@@ -97,6 +119,7 @@ asio::awaitable<absl::Status> JobEngine::TakeOver() {
     if (page->size() < static_cast<std::size_t>(kTakeOverPage)) break;
     after = page->back().id;
   }
+  if (absl::Status loaded = co_await late_outcomes_.Load(); !loaded.ok()) co_return loaded;
   context_.log().Info("jobs_taken_over", {{"jobs", jobs}, {"epoch", context_.lease().epoch}});
   co_return absl::OkStatus();
 }
@@ -131,6 +154,7 @@ void JobEngine::Route(const Job& job, bool at_once) {
   if (job.sequence < known->second) return;
   known->second = job.sequence;
   if (IsFinal(job.state)) routed_.erase(known);
+  late_outcomes_.Note(job);
   if (job.state == JobState::kPending) {
     dispatcher_.Add(job);
   } else {
@@ -233,6 +257,9 @@ asio::awaitable<void> JobEngine::Drain(absl::Duration patience) {
   dispatcher_.Wake();
   poller_.Wake();
   reconciler_.Wake();
+  late_outcomes_.Wake();
+  retention_.Wake();
+  restore_check_.Wake();
   lease_wake_.Notify();
   house_wake_.Notify();
   // What is sealed gets its answer if it comes soon; the rest is left to the next owner.

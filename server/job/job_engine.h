@@ -13,9 +13,13 @@
 #include "server/job/call_desk.h"
 #include "server/job/dispatcher.h"
 #include "server/job/engine_context.h"
+#include "server/job/engine_status.h"
 #include "server/job/job_service.h"
+#include "server/job/late_outcomes.h"
 #include "server/job/poller.h"
 #include "server/job/reconciler.h"
+#include "server/job/restore_check.h"
+#include "server/job/retention.h"
 
 namespace lumaedit {
 
@@ -32,7 +36,7 @@ class JobEngine final : public JobListener {
 
   // Dispatch off, everything else on (protocol.md section 5): durable, so it survives a restart. On
   // the I/O thread. Pausing holds at once, also where the store could not be told; a POST that is
-  // sealed goes on.
+  // sealed goes on. Resuming also says that a restored store was compared by a person.
   boost::asio::awaitable<absl::Status> PauseDispatch();
   boost::asio::awaitable<absl::Status> ResumeDispatch();
   bool dispatch_paused() const { return context_.dispatch_paused(); }  // any thread
@@ -46,7 +50,10 @@ class JobEngine final : public JobListener {
   // What callers ask that needs the upstream.
   UpstreamCalls& calls() { return calls_; }
 
-  // For tests and metrics; I/O thread.
+  // On the I/O thread.
+  EngineStatus Status() const;
+
+  // For tests; I/O thread.
   const Dispatcher& dispatcher() const { return dispatcher_; }
   const Poller& poller() const { return poller_; }
   const Reconciler& reconciler() const { return reconciler_; }
@@ -67,6 +74,9 @@ class JobEngine final : public JobListener {
   Dispatcher dispatcher_;
   Poller poller_;
   Reconciler reconciler_;
+  LateOutcomes late_outcomes_;
+  Retention retention_;
+  RestoreCheck restore_check_;
   CallDesk calls_;
   std::unordered_map<std::string, int> routed_;  // live jobs: the newest sequence that was routed
   Signal lease_wake_;

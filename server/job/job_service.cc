@@ -50,8 +50,9 @@ absl::Status CheckPriceLimit(const Job& job) {
 
 }  // namespace
 
-JobService::JobService(Deps deps, BudgetSettings budget, absl::Duration source_kept)
-    : deps_(deps), budget_(budget), source_kept_(source_kept) {}
+JobService::JobService(Deps deps, BudgetSettings budget, RetentionSettings retention,
+                       absl::Duration source_kept)
+    : deps_(deps), budget_(budget), retention_(retention), source_kept_(source_kept) {}
 
 template <typename T, typename Work>
 void JobService::Run(Reply<T> reply, Work work) {
@@ -60,7 +61,8 @@ void JobService::Run(Reply<T> reply, Work work) {
 
 JobSnapshot JobService::Snapshot(Job job) const {
   LiveInfo live = deps_.board.Get(job.id);
-  return {std::move(job), live};
+  const absl::Time purge_time = PurgeTime(job, retention_);
+  return {std::move(job), live, purge_time};
 }
 
 void JobService::Submit(SubmitRequest request, Reply<JobSnapshot> reply) {
@@ -147,6 +149,7 @@ absl::StatusOr<JobSnapshot> JobService::SubmitNow(const SubmitRequest& request,
   new_job.day_start = PeriodOf(BudgetWindow::kDay, now).start;
   new_job.budget_window_start = PeriodOf(budget_.window, now).start;
   if (auto limit = CallerLimit(budget_, job.caller, now)) new_job.limits.push_back(*limit);
+  if (auto limit = DailyLimit(budget_, now)) new_job.limits.push_back(*limit);
   if (absl::Status allowed = CheckPriceLimit(job); !allowed.ok()) return allowed;
   if (measured) {
     auto edit = StoreInline(request, job.id, *measured);

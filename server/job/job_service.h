@@ -21,6 +21,7 @@
 #include "server/job/job_snapshot.h"
 #include "server/job/job_store.h"
 #include "server/job/live_board.h"
+#include "server/job/retention_settings.h"
 #include "server/job/source_measurer.h"
 #include "server/job/source_resolver.h"
 #include "server/job/source_store.h"
@@ -76,7 +77,7 @@ class JobService {
     Log& log;
   };
   // `source_kept`: how long a source stays at least from its use here.
-  explicit JobService(Deps deps, BudgetSettings budget = {},
+  explicit JobService(Deps deps, BudgetSettings budget = {}, RetentionSettings retention = {},
                       absl::Duration source_kept = absl::Hours(24));
 
   // Set once, before the first call.
@@ -132,6 +133,7 @@ class JobService {
 
   const Deps deps_;
   const BudgetSettings budget_;
+  const RetentionSettings retention_;
   const absl::Duration source_kept_;
   JobListener* listener_ = nullptr;
   std::atomic<bool> draining_ = false;

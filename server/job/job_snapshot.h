@@ -9,6 +9,7 @@ namespace lumaedit {
 struct JobSnapshot {
   Job job;
   LiveInfo live;
+  absl::Time purge_time = absl::InfinitePast();  // InfinitePast: not before it is final
 };
 
 }  // namespace lumaedit

@@ -129,6 +129,23 @@ struct GenerationOrigin {
   SourceLength source_length;  // of that job
 };
 
+// A job that waits for a person, or for a record that comes late.
+struct HeldJob {
+  std::string id;
+  std::string caller;
+  absl::Time since;
+  PriceRange amount;  // uncertain
+  std::vector<std::string> candidate_upstream_ids;
+};
+
+// For those who run the gateway: over all callers.
+struct StoreOverview {
+  std::map<JobState, std::int64_t> live;  // how many are in each state that is not final
+  std::int64_t held_usd_micros = 0;       // of HELD jobs, by max
+  std::int64_t uncertain_usd_micros = 0;  // of all jobs ever, by max
+  std::vector<HeldJob> held;              // longest held first
+};
+
 // What a decision knows: the job as it is, and its attempts with every fact, in this transaction.
 struct JobView {
   Job job;
@@ -155,7 +172,8 @@ class JobStore {
 
   // --- Submitting -------------------------------------------------------------------------------
   // Inserts job, transition 1, request id and reservation. created=false for a known request id.
-  // RESOURCE_EXHAUSTED kBudgetExceeded (metadata "limit_usd_micros", "used_usd_micros", "scope");
+  // RESOURCE_EXHAUSTED kBudgetExceeded (metadata "limit_usd_micros", "scope" and, for
+  // the caller's own limit, "used_usd_micros": what others spend is not the caller's to know);
   // FAILED_PRECONDITION kRequestIdRetired when only the request id is left.
   virtual absl::StatusOr<InsertResult> Insert(const NewJob& new_job) = 0;
 
@@ -253,7 +271,14 @@ class JobStore {
   virtual absl::StatusOr<int> Purge(absl::Time ended_before, absl::Time requested_before,
                                     int limit) = 0;
 
-  // Small durable settings of the whole store: "dispatch_paused", "store_id". NOT_FOUND: unset.
+  // With at most `most_held` held jobs.
+  virtual absl::StatusOr<StoreOverview> Overview(int most_held) = 0;
+
+  // When a job last changed its state; InfinitePast: there is no job. Reads every job.
+  virtual absl::StatusOr<absl::Time> NewestStateTime() = 0;
+
+  // Small durable settings of the whole store: "dispatch_paused", "restored", "store_id".
+  // NOT_FOUND: unset.
   virtual absl::StatusOr<std::string> GetSetting(const std::string& name) = 0;
   virtual absl::Status PutSetting(const std::string& name, const std::string& value) = 0;
 };

@@ -80,10 +80,14 @@ void Poller::AskNext() {
 }
 
 Poller::Place Poller::Spend() {
-  const absl::Duration now = context_.clock().Uptime();
-  next_slot_ =
-      std::max(next_slot_, now) + absl::Seconds(1) / context_.settings().poll.requests_per_second;
+  TakeTurn();
   return std::make_shared<CountedPlace>(in_flight_);
+}
+
+absl::Duration Poller::TakeTurn() {
+  const absl::Duration turn = std::max(next_slot_, context_.clock().Uptime());
+  next_slot_ = turn + absl::Seconds(1) / context_.settings().poll.requests_per_second;
+  return turn;
 }
 
 void Poller::AskById(PolledJob& job) {

@@ -34,6 +34,9 @@ class Poller {
   boost::asio::awaitable<std::optional<UpstreamRecord>> FindInList(Upstream& upstream,
                                                                    std::string upstream_id);
 
+  // For a read of another kind under the same cap: counted here, and to be made at this uptime.
+  absl::Duration TakeTurn();
+
   std::size_t live() const { return schedule_.size(); }
 
  private:

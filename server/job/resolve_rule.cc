@@ -45,7 +45,7 @@ absl::Status CheckResolution(const Job& job, const Resolution& resolution) {
                      absl::StrCat("only a HELD job can be resolved; this one is ",
                                   std::string(JobStateName(job.state))));
   }
-  if (resolution.abandons()) return absl::OkStatus();
+  if (resolution.abandons() || resolution.any_id) return absl::OkStatus();
   const auto& candidates = job.candidate_upstream_ids;
   if (std::find(candidates.begin(), candidates.end(), resolution.adopt_upstream_id) ==
       candidates.end()) {

@@ -16,6 +16,7 @@ struct Resolution {
   std::string adopt_upstream_id;  // empty: abandon
   int expected_sequence = 0;      // the job's, as the person saw it
   std::string actor;              // who decides
+  bool any_id = false;            // an admin may adopt more than the job's candidates
 
   bool abandons() const { return adopt_upstream_id.empty(); }
 };

@@ -68,8 +68,8 @@ class GrpcEditService final : public RawEditService {
   std::size_t open_streams() const { return streams_.size(); }
   std::size_t open_uploads() const { return uploads_.size(); }
 
-  // Streams that were cut because a write did not drain, since the start.
-  std::int64_t stalled_streams() const { return streams_.stalled(); }
+  // Watch streams that have ended, since the start.
+  std::int64_t ended_streams(StreamEnd how) const { return streams_.ended(how); }
 
   grpc::ServerUnaryReactor* SubmitEdit(grpc::CallbackServerContext* context,
                                        const grpc::ByteBuffer* request,

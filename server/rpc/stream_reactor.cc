@@ -5,6 +5,22 @@
 #include "server/rpc/status_mapper.h"
 
 namespace lumaedit {
+namespace {
+
+StreamEnd HowItEnds(const absl::Status& status) {
+  switch (DetailOf(status).reason) {
+    case ErrorReason::kStreamRotated:
+      return StreamEnd::kRotated;
+    case ErrorReason::kDraining:
+      return StreamEnd::kDraining;
+    case ErrorReason::kOverloaded:
+      return StreamEnd::kOverloaded;
+    default:
+      return StreamEnd::kFailed;
+  }
+}
+
+}  // namespace
 
 StreamReactor::StreamReactor(Shared shared, Times times, grpc::CallbackServerContext* context)
     : shared_(shared),
@@ -43,6 +59,7 @@ StreamReactor::Todo StreamReactor::Choose() {
     todo.status = cancelled_ ? grpc::Status::CANCELLED : ToGrpcStatus(*end_);
     todo.act = Act::kFinish;
     finished_ = true;
+    how_ = cancelled_ ? StreamEnd::kLeft : HowItEnds(*end_);
     return todo;
   }
   Frame frame = Next(heartbeat_due_);
@@ -53,6 +70,7 @@ StreamReactor::Todo StreamReactor::Choose() {
   todo.frame = frame_.get();
   todo.act = frame.last ? Act::kWriteLast : Act::kWrite;
   (frame.last ? finished_ : writing_) = true;
+  if (frame.last) how_ = StreamEnd::kFinal;
   return todo;
 }
 
@@ -106,6 +124,12 @@ void StreamReactor::OnDone() {
     context_ = nullptr;
   }
   Leave();
+  StreamEnd how;
+  {
+    MutexLock lock(mutex_);
+    how = cut_ ? StreamEnd::kStalled : how_;
+  }
+  shared_.registry.CountEnd(how);
   // Removed last: the registry's owner may go once it has no stream.
   std::shared_ptr<StreamReactor> self = std::move(self_);
   shared_.registry.Remove(this);
@@ -126,7 +150,6 @@ void StreamReactor::Tick(absl::Duration now) {
     }
   }
   if (cut) {
-    shared_.registry.CountStalled();
     shared_.log.Warning("watch_stalled");
     Cut();
   } else if (rotate) {

@@ -108,6 +108,7 @@ class StreamReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   absl::Duration out_since_ ABSL_GUARDED_BY(mutex_);   // uptime when the open write was started
   // What to end with as soon as no write is out.
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
+  StreamEnd how_ ABSL_GUARDED_BY(mutex_) = StreamEnd::kFailed;  // once finished_
   // The frame that is being written; held until OnWriteDone, or for good by the last write.
   std::shared_ptr<const grpc::ByteBuffer> frame_ ABSL_GUARDED_BY(mutex_);
 

@@ -6,6 +6,7 @@
 // has gone, so the server must have been shut down before.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +26,18 @@
 #include "server/job/error.h"
 
 namespace lumaedit {
+
+// How a stream came to its end.
+enum class StreamEnd {
+  kFinal,     // with the last transition: OK
+  kRotated,   // at its age
+  kDraining,  // this process stops
+  kOverloaded,
+  kStalled,  // its reader did not take what was written
+  kLeft,     // its client went or cancelled
+  kFailed,   // anything else
+};
+inline constexpr int kStreamEnds = 7;
 
 class WatchedStream {
  public:
@@ -64,9 +77,9 @@ class StreamRegistry {
   // turned into what clients resume after.
   absl::Status EndOf(const absl::Status& status);
 
-  // A stream was cut because its reader did not take what was written.
-  void CountStalled() { stalled_.fetch_add(1); }
-  std::int64_t stalled() const { return stalled_.load(); }
+  // Once for each stream, when it has ended.
+  void CountEnd(StreamEnd how) { ends_[static_cast<std::size_t>(how)].fetch_add(1); }
+  std::int64_t ended(StreamEnd how) const { return ends_[static_cast<std::size_t>(how)].load(); }
 
   std::size_t size() const;
 
@@ -89,7 +102,7 @@ class StreamRegistry {
   std::unordered_map<std::string, int> by_connection_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::atomic<std::int64_t> stalled_ = 0;
+  std::array<std::atomic<std::int64_t>, kStreamEnds> ends_ = {};
   std::thread ticker_;
 };
 

@@ -149,6 +149,7 @@ v1::Job JobToProto(const JobSnapshot& snapshot) {
   set_time(snapshot.live.last_poll_time, [&] { return out.mutable_last_poll_time(); });
   set_time(snapshot.live.next_poll_time, [&] { return out.mutable_next_poll_time(); });
   set_time(job.late_outcome_time, [&] { return out.mutable_late_outcome_time(); });
+  set_time(snapshot.purge_time, [&] { return out.mutable_purge_time(); });
   for (const std::string& id : job.candidate_upstream_ids) {
     out.add_candidate_upstream_ids(WellFormed(id));
   }

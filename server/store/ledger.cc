@@ -79,9 +79,11 @@ absl::Status CheckLimits(SqliteConnection& connection, const std::vector<SpendLi
     if (charge.amount.max_usd_micros <= limit.limit_usd_micros - used) continue;
     ErrorDetail detail;
     detail.reason = ErrorReason::kBudgetExceeded;
+    const bool is_own = !limit.caller.empty();
     detail.metadata = {{"limit_usd_micros", absl::StrCat(limit.limit_usd_micros)},
-                       {"used_usd_micros", absl::StrCat(used)},
-                       {"scope", limit.caller.empty() ? "all_callers" : "caller"}};
+                       {"scope", is_own ? "caller" : "all_callers"}};
+    // The sum over all callers tells one of them what the others spend.
+    if (is_own) detail.metadata["used_usd_micros"] = absl::StrCat(used);
     return MakeError(absl::StatusCode::kResourceExhausted, std::move(detail),
                      "the job's price does not fit into what is left of the budget");
   }

@@ -13,6 +13,7 @@
 #include "server/store/job_writes.h"
 #include "server/store/lease_rows.h"
 #include "server/store/ledger.h"
+#include "server/store/overview_rows.h"
 #include "server/store/read_pool.h"
 #include "server/store/sqlite_files.h"
 #include "server/store/status_macros.h"
@@ -182,6 +183,14 @@ class SqliteJobStore final : public JobStore {
                             int limit) override {
     return Write<int>(
         [&](SqliteConnection& c) { return PurgeJobs(c, ended_before, requested_before, limit); });
+  }
+
+  absl::StatusOr<StoreOverview> Overview(int most_held) override {
+    return Read<StoreOverview>([&](SqliteConnection& c) { return ReadOverview(c, most_held); });
+  }
+
+  absl::StatusOr<absl::Time> NewestStateTime() override {
+    return Read<absl::Time>([](SqliteConnection& c) { return ReadNewestStateTime(c); });
   }
 
   absl::StatusOr<std::string> GetSetting(const std::string& name) override {

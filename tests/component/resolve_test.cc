@@ -65,6 +65,33 @@ std::string HeldForNothing(SteppedWorld& world) {
   return job;
 }
 
+TEST(Resolve, AnAdminMayAdoptAnyRecordButNoneThatIsOwned) {
+  SteppedWorld world;
+  const std::string other = world.Submit("other");
+  ASSERT_TRUE(world.RunToEnd(other));
+  const std::string job = HeldForNothing(world);
+  FakeRecord record;
+  record.payload = PayloadFor(world.Request("made by hand").edit);
+  const std::string id = world.upstream.AddRecord(record);
+  ResolveRequest request = Adopt(world, job, id);
+  EXPECT_TRUE(HasReason(Resolve(world, request).status(), ErrorReason::kNotACandidate));
+
+  request.resolution.any_id = true;
+  ResolveRequest owned = request;
+  owned.resolution.adopt_upstream_id = world.Get(other).upstream_id;
+  EXPECT_TRUE(HasReason(Resolve(world, owned).status(), ErrorReason::kUpstreamIdOwned));
+  ResolveRequest missing = request;
+  missing.resolution.adopt_upstream_id = "no-such-record";
+  EXPECT_FALSE(Resolve(world, missing).ok());
+  EXPECT_EQ(world.State(job), kHeld);
+
+  const auto adopted = Resolve(world, request);
+  ASSERT_TRUE(adopted.ok()) << adopted.status();
+  EXPECT_EQ(adopted->upstream_id, id);
+  ASSERT_TRUE(world.RunToEnd(job));
+  EXPECT_EQ(world.State(job), kSucceeded);
+}
+
 TEST(Resolve, ACandidateIsAdopted) {
   SteppedWorld world;
   const std::string job = HeldTwin(world);

@@ -3,6 +3,8 @@
 #include <sqlite3.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 
 namespace lumaedit {
 namespace {
@@ -24,7 +26,15 @@ struct FaultFile {
 
 sqlite3_file* Real(sqlite3_file* file) { return reinterpret_cast<FaultFile*>(file)->real(); }
 
+std::mutex hold_mutex;
+std::condition_variable hold_changed;
+bool held = false;
+
 bool Fails() {
+  {
+    std::unique_lock lock(hold_mutex);
+    hold_changed.wait(lock, [] { return !held; });
+  }
   const int number = ++changes;
   return number >= first_failure && number <= last_failure && first_failure != 0;
 }
@@ -130,6 +140,19 @@ void FaultVfs::FailAt(int first, int more, Kind failure) {
 void FaultVfs::Heal() {
   first_failure = 0;
   changes = 0;
+}
+
+void FaultVfs::Hold() {
+  const std::lock_guard lock(hold_mutex);
+  held = true;
+}
+
+void FaultVfs::Release() {
+  {
+    const std::lock_guard lock(hold_mutex);
+    held = false;
+  }
+  hold_changed.notify_all();
 }
 
 int FaultVfs::Changes() { return changes; }

@@ -1,5 +1,5 @@
-// A SQLite file layer whose n-th change of a file fails: it stands for a disk that breaks or fills
-// up. It passes everything else on to the platform's own.
+// A SQLite file layer whose n-th change of a file fails, or whose changes wait: it stands for a
+// disk that breaks, fills up or hangs. It passes everything else on to the platform's own.
 #pragma once
 
 namespace lumaedit {
@@ -15,6 +15,10 @@ class FaultVfs {
   // `more` after it fail.
   static void FailAt(int first, int more, Kind kind);
   static void Heal();
+
+  // A disk that hangs: changes wait from Hold to Release. Any thread.
+  static void Hold();
+  static void Release();
 
   // Changes since FailAt or Heal.
   static int Changes();

@@ -167,12 +167,22 @@ TEST_P(JobStoreSuite, ABudgetRefusalSaysWhichLimitAndKeepsTheRequestIdFree) {
   EXPECT_EQ(detail.reason, ErrorReason::kBudgetExceeded);
   EXPECT_EQ(detail.metadata.at("scope"), "all_callers");
   EXPECT_EQ(detail.metadata.at("limit_usd_micros"), std::to_string(kPrice));
-  EXPECT_EQ(detail.metadata.at("used_usd_micros"), std::to_string(kPrice));
+  EXPECT_EQ(detail.metadata.count("used_usd_micros"), 0u) << "what others spend";
   EXPECT_TRUE(
       absl::IsNotFound(store().FindByRequestId(kOtherCaller, fresh.job.request_id).status()));
   EXPECT_EQ(*store().NewestChange(kOtherCaller), 0);
   fresh.limits.clear();
   EXPECT_TRUE(store().Insert(fresh)->created);
+}
+
+TEST_P(JobStoreSuite, ABudgetRefusalTellsTheCallerOfItsOwnUse) {
+  Inserted();
+  NewJob fresh = Fresh();
+  fresh.limits = {{kCaller, window_start(), 2 * kPrice - 1}};
+  const ErrorDetail detail = DetailOf(store().Insert(fresh).status());
+  EXPECT_EQ(detail.reason, ErrorReason::kBudgetExceeded);
+  EXPECT_EQ(detail.metadata.at("scope"), "caller");
+  EXPECT_EQ(detail.metadata.at("used_usd_micros"), std::to_string(kPrice));
 }
 
 TEST_P(JobStoreSuite, AKnownRequestIdIsAnsweredAlsoWhenTheBudgetIsUsedUp) {

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import unittest
+import urllib.error
 import urllib.request
 
 LIMIT = float(os.environ.get("LUMAEDIT_E2E_LIMIT", "60"))
@@ -120,11 +121,12 @@ class Gateway(Program):
 
     `arguments` are flags with their values; they replace the ones set here."""
 
-    def __init__(self, folder, simulator, *arguments, crash_at=None):
-        env = {"GMI_API_KEY": KEY}
+    def __init__(self, folder, simulator, *arguments, crash_at=None, env=None):
+        self._admin_port = None
+        env = {"GMI_API_KEY": KEY, **(env or {})}
         if crash_at:
             env["LUMAEDIT_CRASH_AT"] = crash_at
-        flags = {"--listen": "127.0.0.1:0", "--data-dir": str(folder / "data"),
+        flags = {"--listen": "127.0.0.1:0", "--admin-listen": "127.0.0.1:0", "--data-dir": str(folder / "data"),
                  "--upstream-base-url": simulator.base_url, "--upstream-ca-file": simulator.ca_file,
                  "--poll-first": "50ms", "--poll-most": "200ms", "--confirm-window": "20s",
                  "--visibility-time": "1s", "--drain-time": "5s"}
@@ -135,6 +137,29 @@ class Gateway(Program):
 
     def address(self):
         return self.ready()["address"]
+
+    def admin_port(self):
+        """Also of a gateway that has ended, once it was asked before."""
+        if self._admin_port is None:
+            self._admin_port = self.ready()["admin_port"]
+        return self._admin_port
+
+    def admin(self, path, method="GET"):
+        """Status code and text of the admin port's answer."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.admin_port()}{path}", method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=LIMIT) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def command(self, *arguments):
+        """A subcommand of the gateway's program, sent to this one: exit code and output."""
+        done = subprocess.run(
+            [os.environ["LUMA_EDIT_GATEWAY"], arguments[0], "--admin-listen",
+             f"127.0.0.1:{self.admin_port()}", *arguments[1:]],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT, check=False)
+        return done.returncode, done.stdout + done.stderr
 
 
 class Cli:
@@ -187,8 +212,8 @@ class EndToEndTest(unittest.TestCase):
         self._programs.append(program)
         return program
 
-    def gateway(self, simulator, *arguments, crash_at=None):
-        program = Gateway(self.folder, simulator, *arguments, crash_at=crash_at)
+    def gateway(self, simulator, *arguments, crash_at=None, env=None):
+        program = Gateway(self.folder, simulator, *arguments, crash_at=crash_at, env=env)
         self._programs.append(program)
         return program
 

@@ -35,6 +35,8 @@ SteppedWorld::SteppedWorld(WorldOptions options)
       metrics(options.metrics == nullptr ? NoMetrics() : *options.metrics),
       upstream(io.get_executor(), clock),
       metered(upstream, clock, metrics),
+      budget_(options.budget),
+      vfs_(options.vfs),
       data_folder_(options.data_folder.empty() ? folder.path() + "/data" : options.data_folder) {
   if (options.start_engine) Start();
 }
@@ -49,7 +51,7 @@ void SteppedWorld::Open() {
                                     .random = random,
                                     .log = log,
                                     .read_connections = 1,
-                                    .vfs = {},
+                                    .vfs = vfs_,
                                     .counters = nullptr,
                                     .metrics = metrics});
   if (!opened.ok()) {
@@ -76,7 +78,8 @@ void SteppedWorld::Start() {
                                                            .measurer = measurer,
                                                            .clock = clock,
                                                            .random = random,
-                                                           .log = log});
+                                                           .log = log},
+                                          budget_, settings.retention);
   engine_ = std::make_unique<JobEngine>(EngineDeps{.store = *store_,
                                                    .sources = sources,
                                                    .upstream = metered,

@@ -47,6 +47,8 @@ struct WorldOptions {
   absl::Time start = absl::FromUnixSeconds(1'800'000'000);
   std::uint64_t seed = 1;
   bool start_engine = true;
+  BudgetSettings budget;
+  std::string vfs;                // the name of a SQLite file layer
   JobMetrics* metrics = nullptr;  // outlives the world; null: nothing is counted
 };
 
@@ -113,6 +115,8 @@ class SteppedWorld {
  private:
   void Open();
 
+  const BudgetSettings budget_;
+  const std::string vfs_;
   std::string data_folder_;
   std::unique_ptr<JobStore> store_;
   std::unique_ptr<WatchHub> hub_;

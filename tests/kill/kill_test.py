@@ -88,7 +88,7 @@ class Run:
         self.simulator = Simulator(folder, "--time-factor", "20", "--queue-seconds", "4", "--run-seconds", "12")
         self.listen = f"127.0.0.1:{free_port()}"
         self.flags = [word for flag in {
-            **FLAGS, "--listen": self.listen, "--tls-cert-file": str(certs / "gateway.pem"),
+            **FLAGS, "--listen": self.listen, "--admin-listen": "127.0.0.1:0", "--tls-cert-file": str(certs / "gateway.pem"),
             "--tls-key-file": str(certs / "gateway.key"), "--client-ca-file": str(certs / "ca.pem")}.items()
             for word in flag]
         edits = Edits(random.Random(f"{seed} edits"))

@@ -122,6 +122,15 @@ TEST_F(ConfigTest, HealthPortMayBeOffLoopbackWithoutTls) {
               ElementsAre(StartsWith("--health-listen:")));
 }
 
+TEST_F(ConfigTest, AdminPortIsOnLoopbackOrNowhere) {
+  EXPECT_THAT(ReadConfig(With({"--admin-listen=0.0.0.0:8444"})).errors,
+              ElementsAre(StartsWith("--admin-listen:")));
+  EXPECT_THAT(ReadConfig(With({"--admin-listen=[::1]:0"})).errors, IsEmpty());
+  const ConfigOutcome off = ReadConfig(With({"--admin-listen="}));
+  ASSERT_THAT(off.errors, IsEmpty());
+  EXPECT_TRUE(off.config->listening.admin_address.empty());
+}
+
 TEST_F(ConfigTest, TlsFilesAreCheckedAtStart) {
   EXPECT_THAT(ReadConfig(With({"--tls-cert-file=" + Path("cert.pem")})).errors,
               ElementsAre(StartsWith("--tls-key-file:"), StartsWith("--client-ca-file:")));
@@ -167,6 +176,19 @@ TEST_F(ConfigTest, KeyIsNeverShown) {
   }
 }
 
+TEST_F(ConfigTest, PreviousKeyIsReadAndNeverShown) {
+  const std::string name = "--gmi-previous-api-key-file";
+  const std::string file = Write("old-key", "old-canary-key\n");
+  const ConfigOutcome outcome = ReadConfig(With({absl::StrCat(name, "=", file)}));
+  ASSERT_THAT(outcome.errors, IsEmpty());
+  EXPECT_EQ(outcome.config->asking.previous_api_key.Reveal(), "old-canary-key");
+  EXPECT_THAT(ReadConfig(With({absl::StrCat(name, "=", file), "--print-config"})).text,
+              Not(HasSubstr("old-canary-key")));
+  Write("old-key", "old-canary-key twice");
+  EXPECT_THAT(ReadConfig(With({absl::StrCat(name, "=", file)})).errors,
+              ElementsAre(AllOf(StartsWith(name), Not(HasSubstr("canary")))));
+}
+
 TEST_F(ConfigTest, EmptyKeyIsRefused) {
   Write("api-key", "\n");
   EXPECT_THAT(ReadConfig(With({})).errors, ElementsAre(HasSubstr("the key is empty")));
@@ -202,6 +224,23 @@ TEST_F(ConfigTest, PrintedSettingsCanBeReadBack) {
   EXPECT_EQ(again.config->engine.poll.job_deadline, absl::Minutes(90));
   EXPECT_EQ(again.config->engine.poll.requests_per_second, 2.5);
   EXPECT_EQ(again.config->storing.data_dir, folder_);
+}
+
+TEST_F(ConfigTest, SpendLimitADayIsThereUnlessItIsSwitchedOff) {
+  const auto limit = [&](std::vector<std::string> more) {
+    const ConfigOutcome outcome = ReadConfig(With(std::move(more)));
+    EXPECT_THAT(outcome.errors, IsEmpty());
+    return outcome.config ? outcome.config->budget.daily_limit_usd_micros : std::nullopt;
+  };
+  EXPECT_EQ(limit({}), 100'000'000);
+  EXPECT_EQ(limit({"--spend-limit-usd-per-day=7.56"}), 7'560'000);
+  EXPECT_EQ(limit({"--spend-limit-usd-per-day=0"}), std::nullopt);
+  for (const char* here : {"127.0.0.1", "[::1]", "localhost"}) {
+    const std::string url = absl::StrCat("--upstream-base-url=https://", here, ":4443/x");
+    EXPECT_EQ(limit({url}), std::nullopt) << here;
+    EXPECT_EQ(limit({url, "--spend-limit-usd-per-day=3"}), 3'000'000) << here;
+  }
+  EXPECT_EQ(limit({"--upstream-base-url=https://127.0.0.1.example.com/x"}), 100'000'000);
 }
 
 TEST_F(ConfigTest, UpstreamUrlIsHttpsAndBare) {

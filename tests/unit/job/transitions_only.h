@@ -115,6 +115,8 @@ class TransitionsOnly final : public JobStore {
   absl::StatusOr<std::vector<AccountName>> AccountNames() override { return Not(); }
   absl::Status MoveAccount(const std::string&, const std::string&) override { return Not(); }
   absl::StatusOr<int> Purge(absl::Time, absl::Time, int) override { return Not(); }
+  absl::StatusOr<absl::Time> NewestStateTime() override { return Not(); }
+  absl::StatusOr<StoreOverview> Overview(int) override { return Not(); }
   absl::Status PutSetting(const std::string&, const std::string&) override { return Not(); }
 
  private:

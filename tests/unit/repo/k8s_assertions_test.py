@@ -57,6 +57,19 @@ def probes(docs):
     return wrong
 
 
+def admin_port(docs):
+    """It has no passwords: no other pod may reach it, and no service offers it."""
+    wrong = []
+    for workload in pod_sets(docs):
+        for c in containers(workload):
+            host, _, port = (setting(c, "admin-listen") or ":").rpartition(":")
+            if host not in ("127.0.0.1", "[::1]"):
+                wrong.append(f"{c['name']}: the admin port is not on loopback, or not said")
+            if port in (str(p["containerPort"]) for p in c["ports"]):
+                wrong.append(f"{c['name']}: the admin port is a container port")
+    return wrong
+
+
 def restricted_pods(docs):
     wrong = []
     for ns in of_kind(docs, "Namespace"):
@@ -233,7 +246,7 @@ def settings(docs):
     ]
 
 
-RULES = [settings, probes, restricted_pods, images, resources, grace, network, services, storage, secrets]
+RULES = [settings, probes, admin_port, restricted_pods, images, resources, grace, network, services, storage, secrets]
 
 
 def load():
@@ -277,6 +290,14 @@ class RulesSeeWhatIsWrongTest(unittest.TestCase):
     def test_missing_probe(self):
         del self.container["readinessProbe"]
         self.assertTrue(probes(self.docs))
+
+    def test_admin_port_for_others(self):
+        args = self.container["args"]
+        self.container["args"] = [a.replace("admin-listen=127.0.0.1", "admin-listen=0.0.0.0") for a in args]
+        self.assertTrue(admin_port(self.docs))
+        self.container["args"] = args
+        self.container["ports"].append({"name": "admin", "containerPort": 8444})
+        self.assertTrue(admin_port(self.docs))
 
     def test_root(self):
         self.pod["securityContext"]["runAsNonRoot"] = False

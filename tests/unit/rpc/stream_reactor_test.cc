@@ -133,11 +133,35 @@ TEST_F(StreamReactorTest, AWriteThatDoesNotDrainIsCutOnceAndCounted) {
   EXPECT_EQ(stream->cuts, 0);
   for (int i = 0; i < 3; ++i) stream->Tick(clock_.Uptime() + kTimes.stalled_write);
   EXPECT_EQ(stream->cuts, 1);
-  EXPECT_EQ(registry_.stalled(), 1);
   EXPECT_EQ(stream->finishes, 0);
   stream->CompleteWrite(false);
   EXPECT_EQ(stream->finishes, 1);
   stream->OnDone();
+  EXPECT_EQ(registry_.ended(StreamEnd::kStalled), 1);
+  EXPECT_EQ(registry_.ended(StreamEnd::kLeft), 0);
+}
+
+TEST_F(StreamReactorTest, EveryEndIsCountedUnderItsReason) {
+  for (const auto& [reason, how] :
+       {std::pair{ErrorReason::kStreamRotated, StreamEnd::kRotated},
+        std::pair{ErrorReason::kDraining, StreamEnd::kDraining},
+        std::pair{ErrorReason::kOverloaded, StreamEnd::kOverloaded},
+        std::pair{ErrorReason::kStoreUnavailable, StreamEnd::kFailed}}) {
+    const auto stream = Make();
+    stream->End(MakeError(absl::StatusCode::kUnavailable, reason, "as asked"));
+    EXPECT_EQ(registry_.ended(how), 0);
+    stream->OnDone();
+    EXPECT_EQ(registry_.ended(how), 1);
+  }
+  const auto left = Make();
+  left->OnCancel();
+  left->OnDone();
+  EXPECT_EQ(registry_.ended(StreamEnd::kLeft), 1);
+  const auto whole = Make();
+  whole->LastIs(1);
+  whole->Offer();
+  whole->OnDone();
+  EXPECT_EQ(registry_.ended(StreamEnd::kFinal), 1);
 }
 
 TEST_F(StreamReactorTest, AHeartbeatComesAfterSilenceOnly) {

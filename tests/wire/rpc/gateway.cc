@@ -88,7 +88,7 @@ Gateway::Gateway(GatewayOptions options) {
   jobs_ = std::make_unique<JobService>(
       JobService::Deps{*store_, *sources_, *hub_, board_, *store_worker_, *measurer_, clock_,
                        random_, log_},
-      options.budget, options.sources.kept);
+      options.budget, RetentionSettings{}, options.sources.kept);
   prices_ = std::make_unique<PriceService>(
       PriceService::Deps{*store_, *sources_, *store_worker_, *measurer_, clock_}, options.budget);
   source_calls_ = std::make_unique<SourceService>(

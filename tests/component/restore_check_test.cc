@@ -1,0 +1,168 @@
+// A store that was restored from a backup: protocol.md section 5.
+#include "server/job/restore_check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <filesystem>
+
+#include "tests/fakes/stepped_world.h"
+
+namespace lumaedit {
+namespace {
+
+using enum JobState;
+namespace fs = std::filesystem;
+
+// A world on a folder of its own that can go back to how it was.
+class Restored : public testing::Test {
+ protected:
+  Restored() {
+    WorldOptions options;
+    options.data_folder = Data();
+    world_ = std::make_unique<SteppedWorld>(options);
+  }
+
+  std::string Data() const { return folder_.path() + "/data"; }
+  std::string Backup() const { return folder_.path() + "/backup"; }
+
+  void BackUp() {
+    world_->Stop();
+    fs::copy(Data(), Backup(), fs::copy_options::recursive);
+    world_->Start();
+  }
+
+  // As a person does it: the gateway is ended, the folder replaced, restore-check run.
+  void Restore(bool marked = true) {
+    world_->Stop();
+    fs::remove_all(Data());
+    fs::copy(Backup(), Data(), fs::copy_options::recursive);
+    world_->Start();
+    if (!marked) return;
+    ASSERT_TRUE(MarkRestored(world_->store()).ok());
+    world_->Restart();
+  }
+
+  void Resume() {
+    absl::Status resumed = absl::UnknownError("not called");
+    boost::asio::co_spawn(
+        world_->io,
+        [&]() -> boost::asio::awaitable<void> {
+          resumed = co_await world_->engine().ResumeDispatch();
+        },
+        boost::asio::detached);
+    world_->Settle();
+    EXPECT_TRUE(resumed.ok()) << resumed;
+  }
+
+  void SetPaused() {
+    boost::asio::co_spawn(
+        world_->io,
+        [&]() -> boost::asio::awaitable<void> {
+          (co_await world_->engine().PauseDispatch()).IgnoreError();
+        },
+        boost::asio::detached);
+    world_->Settle();
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<SteppedWorld> world_;
+};
+
+TEST_F(Restored, NothingIsSentBeforeTheListWasCompared) {
+  SetPaused();
+  const std::string sent = world_->Submit("sent since");
+  const std::string unsent = world_->Submit("not sent");
+  BackUp();
+  ASSERT_EQ(world_->Cancel(unsent), CancelResult::kPrevented);
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(sent));
+  Restore();
+  // The backup was made while dispatch was paused; the pause is not what this is about.
+  ASSERT_TRUE(world_->store().PutSetting("dispatch_paused", "0").ok());
+  world_->upstream.on_list = [](const ListQuery&) {
+    ListResult down;
+    down.failure = ReadFailure::kBusy;
+    return down;
+  };
+  world_->Restart();
+  world_->RunFor(absl::Minutes(20));
+  EXPECT_EQ(world_->State(unsent), kPending);
+  EXPECT_EQ(world_->upstream.accepted().size(), 1u);
+  EXPECT_TRUE(world_->engine().Status().restored);
+
+  world_->upstream.on_list = nullptr;
+  ASSERT_TRUE(world_->RunToEnd(sent));
+  EXPECT_EQ(world_->State(sent), kSucceeded);
+  EXPECT_EQ(world_->Get(sent).upstream_id, "record-1");
+  ASSERT_TRUE(world_->RunToEnd(unsent));
+  EXPECT_EQ(world_->State(unsent), kSucceeded);
+  EXPECT_EQ(world_->upstream.accepted().size(), 2u);
+  EXPECT_FALSE(world_->engine().Status().restored);
+  // And is not compared a second time.
+  const int lists = world_->upstream.lists();
+  world_->Restart();
+  world_->RunFor(absl::Minutes(5));
+  EXPECT_EQ(world_->upstream.lists(), lists);
+}
+
+TEST_F(Restored, TwoJobsWithEqualEditsAreNeitherSentAgain) {
+  SetPaused();
+  const std::string first = world_->Submit("same");
+  const std::string second = world_->Submit("same");
+  BackUp();
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(first));
+  ASSERT_TRUE(world_->RunToEnd(second));
+  ASSERT_EQ(world_->upstream.accepted().size(), 2u);
+  Restore();
+  ASSERT_TRUE(world_->store().PutSetting("dispatch_paused", "0").ok());
+  world_->Restart();
+  world_->RunFor(absl::Hours(2));
+  EXPECT_EQ(world_->upstream.accepted().size(), 2u);
+  EXPECT_EQ(world_->State(first), kHeld);
+  EXPECT_EQ(world_->State(second), kHeld);
+}
+
+TEST_F(Restored, RecordsOfJobsThatTheBackupDoesNotKnowWaitForAPerson) {
+  const std::string known = world_->Submit("known");
+  ASSERT_TRUE(world_->RunToEnd(known));
+  BackUp();
+  world_->RunFor(absl::Minutes(30));
+  ASSERT_TRUE(world_->RunToEnd(world_->Submit("submitted since")));
+  Restore();
+  const std::string next = world_->Submit("next");
+  world_->RunFor(absl::Hours(1));
+  EXPECT_EQ(world_->State(next), kPending);
+  EXPECT_EQ(world_->log.Count("restored_store_misses_records"), 1);
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(next));
+  EXPECT_EQ(world_->State(next), kSucceeded);
+  EXPECT_FALSE(world_->engine().Status().restored);
+}
+
+// What the check is for: without it the edit is paid twice.
+TEST_F(Restored, WithoutTheCheckAJobIsBilledTwice) {
+  SetPaused();
+  const std::string job = world_->Submit("a");
+  BackUp();
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(job));
+  Restore(/*marked=*/false);
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(job));
+  EXPECT_EQ(world_->upstream.accepted().size(), 2u);
+}
+
+TEST_F(Restored, AnEmptyStoreIsComparedAtOnce) {
+  BackUp();
+  Restore();
+  const std::string job = world_->Submit("a");
+  ASSERT_TRUE(world_->RunToEnd(job));
+  EXPECT_EQ(world_->State(job), kSucceeded);
+}
+
+}  // namespace
+}  // namespace lumaedit
