@@ -63,6 +63,10 @@ std::string WhyNotABaseUrl(const std::string& text) {
   if (!url || url->host().empty()) return absl::StrCat("'", text, "' is no URL with a host");
   // The key goes out with every request, so the connection is never plain (hardening.md section 3).
   if (url->scheme_id() != boost::urls::scheme::https) return "the URL must be https";
+  // Boost.URL 1.81 takes 127.0.0.1.example.com for the address 127.0.0.1 and a path.
+  if (!url->encoded_path().empty() && url->encoded_path().front() != '/') {
+    return "the host is neither a name nor an address";
+  }
   // Not echoed: whoever puts a secret into a URL puts it there.
   if (url->has_userinfo() || url->has_query() || url->has_fragment()) {
     return "the URL must have no user name, no query and no fragment";
@@ -129,8 +133,12 @@ std::optional<std::int64_t> DailyLimitOf(const Config& config) {
     return config.spend_limit_usd_per_day;
   }
   const auto url = boost::urls::parse_uri(config.asking.base_url);
+  std::string host = url ? std::string(url->encoded_host()) : std::string();
+  if (absl::StartsWith(host, "[") && absl::EndsWith(host, "]")) {
+    host = host.substr(1, host.size() - 2);
+  }
   // A simulator on this machine costs nothing.
-  if (url && Address{std::string(url->encoded_host_address()), 0}.IsLoopback()) return std::nullopt;
+  if (Address{host, 0}.IsLoopback()) return std::nullopt;
   return kUsualMicros;
 }
 

@@ -240,7 +240,10 @@ TEST_F(ConfigTest, SpendLimitADayIsThereUnlessItIsSwitchedOff) {
     EXPECT_EQ(limit({url}), std::nullopt) << here;
     EXPECT_EQ(limit({url, "--spend-limit-usd-per-day=3"}), 3'000'000) << here;
   }
-  EXPECT_EQ(limit({"--upstream-base-url=https://127.0.0.1.example.com/x"}), 100'000'000);
+  // What reads like this machine and is not.
+  EXPECT_EQ(limit({"--upstream-base-url=https://localhost.example.com/x"}), 100'000'000);
+  EXPECT_THAT(ReadConfig(With({"--upstream-base-url=https://127.0.0.1.example.com/x"})).errors,
+              ElementsAre(StartsWith("--upstream-base-url:")));
 }
 
 TEST_F(ConfigTest, UpstreamUrlIsHttpsAndBare) {
