@@ -17,18 +17,12 @@ namespace lumaedit::client::cli {
 namespace {
 
 constexpr CommandEntry kCommands[] = {
-    {Command::kSubmit, &AddSubmit, &RunSubmit},
-    {Command::kUpload, &AddUpload, &RunUpload},
-    {Command::kWatch, &AddWatch, &RunWatch},
-    {Command::kGet, &AddGet, &RunGet},
-    {Command::kList, &AddList, &RunList},
-    {Command::kCancel, &AddCancel, &RunCancel},
-    {Command::kQuote, &AddQuote, &RunQuote},
-    {Command::kBudget, &AddBudget, &RunBudget},
-    {Command::kReport, &AddReport, &RunReport},
-    {Command::kResolve, &AddResolve, &RunResolve},
-    {Command::kRefresh, &AddRefresh, &RunRefresh},
-    {Command::kDownload, &AddDownload, &RunDownload},
+    {Command::kSubmit, &AddSubmit, &RunSubmit},    {Command::kUpload, &AddUpload, &RunUpload},
+    {Command::kWatch, &AddWatch, &RunWatch},       {Command::kGet, &AddGet, &RunGet},
+    {Command::kList, &AddList, &RunList},          {Command::kCancel, &AddCancel, &RunCancel},
+    {Command::kQuote, &AddQuote, &RunQuote},       {Command::kBudget, &AddBudget, &RunBudget},
+    {Command::kReport, &AddReport, &RunReport},    {Command::kResolve, &AddResolve, &RunResolve},
+    {Command::kRefresh, &AddRefresh, &RunRefresh}, {Command::kDownload, &AddDownload, &RunDownload},
 };
 
 }  // namespace
