@@ -7,10 +7,11 @@ import sys
 
 import fan_out
 import lost
+import polling.run
 import polls
 from report import Report
 
-ALL = ("fanout_1000", "fanout_10000", "memory", "polls", "lost")
+ALL = ("fanout_1000", "fanout_10000", "memory", "polls", "list_polls", "lost")
 
 
 def arguments(parser):
@@ -56,6 +57,9 @@ def main():
             one = pool.submit(polls.requests_of, 1, 1, options.minutes)
             report.add("poll_requests_by_watchers", many.result(), "requests", limit=one.result(), target="<= 1.01",
                        of="ratio", note=f"of {polls.JOBS} jobs in {options.minutes:g} minutes, both at once")
+    if "list_polls" in parts:
+        print("pages of the list against polls by id, and a restart", flush=True)
+        polling.run.add_rows(report)
     if "lost" in parts:
         print(f"{options.deliveries} deliveries", flush=True)
         violations, deliveries, words = lost.lost_transitions(options.deliveries, options.seed)
