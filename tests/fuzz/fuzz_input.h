@@ -39,7 +39,8 @@ class FuzzInput {
 
   // Its length comes first, in one byte.
   std::string_view Short() {
-    const std::size_t size = std::min<std::size_t>(Byte(), rest_.size());
+    const std::size_t said = Byte();
+    const std::size_t size = std::min(said, rest_.size());
     const std::string_view text = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return text;
