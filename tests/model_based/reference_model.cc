@@ -108,7 +108,11 @@ void ReferenceModel::Cancelled(const std::string& job_id, CancelResult result) {
 void ReferenceModel::AdoptedByHand(const Job& job) {
   chosen_prompts_.insert(job.edit.prompt);
   const FakeRecord* record = world_.upstream.Find(job.upstream_id);
-  if (record == nullptr || record->empty_echo || record->without_time) chosen_blindly_ = true;
+  // Where reads fail, the person's choice is made without a look at the echo.
+  const bool was_seen = world_.View(job.id).attempts.back().by_hand == HandBinding::kEqualEcho;
+  if (record == nullptr || record->empty_echo || record->without_time || !was_seen) {
+    chosen_blindly_ = true;
+  }
 }
 
 void ReferenceModel::Watched(const std::string& job_id, const std::vector<Transition>& seen) {
