@@ -5,7 +5,8 @@ from judge import FINAL, charge_of, state_of
 
 # A failed record is adopted when the attempt it fits is over for certain: 330 s, the visibility time
 # and the doubt about clocks after its seal (protocol.md section 4), and one look later.
-FAILED_RECORD_WAIT = 330 + 1 + 10 + 5
+CLOCK_DOUBT = 10
+FAILED_RECORD_WAIT = 330 + 1 + CLOCK_DOUBT + 5
 MOST_POSTS_IN_FLIGHT = 8
 
 
@@ -99,6 +100,9 @@ def is_adoptable(run, job):
     in_doubt = [other for other in run.jobs_by_prompt[prompt] if state_of(other) not in FINAL
                 and "upstreamId" not in other]
     if len(unowned) != 1 or len(in_doubt) > 1:
+        return False
+    # Made before the attempt's window began: left by an earlier attempt, whose refusal was understood.
+    if unowned[0]["created_at"] <= run.sealed_at(job) - CLOCK_DOUBT:
         return False
     failed = unowned[0]["status"] == "failed"
     return not failed or run.end_time - run.sealed_at(job) > FAILED_RECORD_WAIT
