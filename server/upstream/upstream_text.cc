@@ -130,8 +130,11 @@ bool IsOutputUrl(std::string_view text, const Secret& key) {
     if (absl::StrContains(AbslView(text), form)) return false;
   }
   const auto parsed = boost::urls::parse_uri({text.data(), text.size()});
-  return parsed.has_value() && parsed->scheme_id() == boost::urls::scheme::https &&
-         !parsed->encoded_host().empty() && !parsed->has_userinfo();
+  if (!parsed.has_value() || parsed->scheme_id() != boost::urls::scheme::https) return false;
+  // Boost.URL 1.81 reads https://[::1]@host as the host [::1] and the path @host.
+  const bool has_odd_path =
+      !parsed->encoded_path().empty() && parsed->encoded_path().front() != '/';
+  return !parsed->encoded_host().empty() && !parsed->has_userinfo() && !has_odd_path;
 }
 
 absl::Time ReadUnixSeconds(double seconds) {
