@@ -2,8 +2,8 @@
 //
 // Jobs that are not over are all remembered: the gateway bounds them. Of the final ones those that
 // ended last are, up to a number; what is forgotten ended at `forgotten_until` or before, and that
-// time is enough to know such a job again when a list shows it. It is the gateway's time: this
-// machine's clock plays no part.
+// time is enough to know such a job again when a later list shows it. It is the gateway's time:
+// this machine's clock plays no part.
 //
 // Owned by one watch, used by its thread only.
 #pragma once
@@ -37,9 +37,18 @@ class JobSequences {
   absl::Time forgotten_until() const { return forgotten_until_; }
 
   // A list is read: jobs that are known and are set neither by it nor by a transition until EndList
-  // are gone from the gateway, and are forgotten.
-  void BeginList() { ++list_; }
+  // are gone from the gateway, and are forgotten. While it is open no final job is forgotten that
+  // it has yet to show, so up to twice as many are remembered. A list that broke off is begun again
+  // without an EndList.
+  void BeginList();
   void EndList();
+
+  // With a list open what forgotten_until() was when it was first begun, else the same. A job of
+  // the list that ended later and is not known was never shown before: what the list itself makes
+  // forgotten tells nothing of what it has yet to show.
+  absl::Time forgotten_before_list() const {
+    return listing_ ? forgotten_before_list_ : forgotten_until_;
+  }
 
   std::size_t size() const { return jobs_.size(); }
 
@@ -50,13 +59,18 @@ class JobSequences {
     absl::Time end_time = absl::InfiniteFuture();
   };
 
+  using ByEnd = std::set<std::pair<absl::Time, std::string>>;
+
   Entry& Touch(const std::string& job_id, std::int32_t sequence);
-  void ForgetOldest();
+  void Trim(ByEnd& jobs);
 
   const std::size_t most_final_;
   std::unordered_map<std::string, Entry> jobs_;
-  std::set<std::pair<absl::Time, std::string>> final_;  // by end_time
+  ByEnd final_;
+  ByEnd shown_;  // those that the open list has shown; in final_ otherwise
   absl::Time forgotten_until_ = absl::InfinitePast();
+  absl::Time forgotten_before_list_ = absl::InfinitePast();
+  bool listing_ = false;
   int list_ = 0;
 };
 

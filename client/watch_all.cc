@@ -163,7 +163,7 @@ WatchAll::Ended WatchAll::TakeListed(const v1::Job& job) {
 // Unset: the job was delivered to its end, and forgotten.
 std::optional<std::int32_t> WatchAll::KnownOf(const v1::Job& job) const {
   if (const auto last = sequences_.Last(job.id())) return last;
-  if (IsFinal(job.state()) && ToTime(job.end_time()) <= sequences_.forgotten_until()) {
+  if (IsFinal(job.state()) && ToTime(job.end_time()) <= sequences_.forgotten_before_list()) {
     return std::nullopt;
   }
   if (options_.known_sequence) return options_.known_sequence(job);

@@ -9,8 +9,9 @@
 //
 // Between jobs the order is that in which the gateway recorded the transitions, but for the filling
 // of a gap. Memory: a live job costs about 150 bytes, and as much each of the last
-// `final_jobs_kept` that ended; older ones are told by the time they ended. A transition may come
-// twice only when more than `final_jobs_kept` jobs end while one list is being read.
+// `final_jobs_kept` that ended (while a list is read, of twice as many); older ones are told by the
+// time they ended. A transition may come twice only when more than `final_jobs_kept` jobs end while
+// one list is being read, or when a list breaks off that had more final jobs to tell than that.
 //
 // A job that a restored store knows at a lower sequence than was delivered tells nothing until it
 // has passed that sequence: numbers are never delivered twice.

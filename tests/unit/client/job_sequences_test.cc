@@ -59,5 +59,39 @@ TEST(JobSequencesTest, AListForgetsWhatItDoesNotShow) {
   EXPECT_EQ(sequences.Last("told meanwhile"), 1);
 }
 
+TEST(JobSequencesTest, AListForgetsOnlyWhatItHasShown) {
+  JobSequences sequences(1);
+  sequences.SetFinal("a", 2, At(10));
+  sequences.SetFinal("b", 2, At(20));
+  EXPECT_EQ(sequences.forgotten_before_list(), At(10));
+  sequences.BeginList();
+  sequences.SetFinal("d", 2, At(40));
+  sequences.SetFinal("c", 2, At(30));
+  EXPECT_EQ(sequences.Last("c"), std::nullopt);
+  EXPECT_EQ(sequences.Last("b"), 2);
+  EXPECT_EQ(sequences.size(), 2u);
+  EXPECT_EQ(sequences.forgotten_until(), At(30));
+  EXPECT_EQ(sequences.forgotten_before_list(), At(10));
+  // The same list, begun again: what it has not shown yet may have ended before At(30).
+  sequences.BeginList();
+  EXPECT_EQ(sequences.size(), 1u);
+  EXPECT_EQ(sequences.forgotten_before_list(), At(10));
+  sequences.SetFinal("d", 2, At(40));
+  sequences.SetFinal("c", 2, At(30));
+  sequences.EndList();
+  EXPECT_EQ(sequences.Last("d"), 2);
+  EXPECT_EQ(sequences.size(), 1u);
+  EXPECT_EQ(sequences.forgotten_before_list(), At(30));
+}
+
+TEST(JobSequencesTest, AJobThatIsOverNoMoreIsNotForgotten) {
+  JobSequences sequences(1);
+  sequences.SetFinal("a", 5, At(10));
+  sequences.Set("a", 5);  // a restored store
+  sequences.SetFinal("b", 2, At(20));
+  EXPECT_EQ(sequences.Last("a"), 5);
+  EXPECT_EQ(sequences.forgotten_until(), absl::InfinitePast());
+}
+
 }  // namespace
 }  // namespace lumaedit::client

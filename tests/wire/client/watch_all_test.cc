@@ -125,6 +125,35 @@ class WatchAllTest : public ::testing::Test {
     scripts_.push_back({std::move(messages), grpc::Status::OK, true});
   }
 
+  // Jobs `newest` down to `oldest` as a list shows them: each ended at its second transition.
+  static std::vector<v1::Job> Ended(int newest, int oldest) {
+    std::vector<v1::Job> jobs;
+    for (int n = newest; n >= oldest; --n) {
+      jobs.push_back(Listed("job " + std::to_string(n), 2, kSucceeded));
+      jobs.back().mutable_end_time()->set_seconds(1790000000 + 10 * n);
+    }
+    return jobs;
+  }
+  void AddHistories(int newest, int oldest) {
+    for (int n = newest; n >= oldest; --n) {
+      v1::Transition last = MakeTransition(2, kSucceeded);
+      last.mutable_record_time()->set_seconds(1790000000 + 10 * n);
+      gateway_.AddWatch({Send(1, kPending), Send(last), End()});
+    }
+  }
+  static Delivered EndedTold(int newest, int oldest) {
+    Delivered told;
+    for (int n = newest; n >= oldest; --n) {
+      for (const int sequence : {1, 2}) told.emplace_back("job " + std::to_string(n), sequence);
+    }
+    return told;
+  }
+  static Delivered ToldThenNew(int newest, int oldest) {
+    Delivered told = EndedTold(newest, oldest);
+    told.emplace_back("new", 1);
+    return told;
+  }
+
   // Watches until `count` transitions have been delivered.
   Result<WatchAllEnd> Watch(std::size_t count) {
     return client_->WatchAll(
@@ -271,6 +300,53 @@ TEST_F(WatchAllTest, FinalJobsAreForgottenAndStillToldOnce) {
   EXPECT_EQ(delivered_[12], std::pair(std::string("later"), 1));
   EXPECT_EQ(delivered_[13], std::pair(std::string("new"), 1));
   EXPECT_THAT(Replays(), ElementsAre(Pair("later", 0)));
+}
+
+TEST_F(WatchAllTest, AFirstListOfMoreFinalJobsThanAreKeptIsToldWhole) {
+  options_.final_jobs_kept = 2;
+  options_.known_sequence = [](const v1::Job&) { return 0; };
+  Page(Ended(6, 4), "t0", "more");
+  Page(Ended(3, 1), "t1");
+  AddHistories(6, 1);
+  LastStream({Told("new", 1, kPending, "t2")});
+  const auto end = Watch(13);
+  ASSERT_TRUE(end.ok()) << end.error().ToString();
+  EXPECT_THAT(delivered_, ElementsAreArray(ToldThenNew(6, 1)));
+}
+
+TEST_F(WatchAllTest, AListAfterALostTokenOfMoreFinalJobsThanAreKeptIsToldWhole) {
+  options_.final_jobs_kept = 2;
+  Page(Ended(4, 1), "t0");  // of these two are forgotten, and still known
+  Stream({}, Failure(grpc::StatusCode::OUT_OF_RANGE, "TOKEN_TOO_OLD"));
+  Page(Ended(10, 1), "u0");
+  AddHistories(10, 5);
+  LastStream({Told("new", 1, kPending, "u1")});
+  const auto end = Watch(13);
+  ASSERT_TRUE(end.ok()) << end.error().ToString();
+  EXPECT_THAT(delivered_, ElementsAreArray(ToldThenNew(10, 5)));
+}
+
+TEST_F(WatchAllTest, AListThatBreaksOffLosesNothingOfMoreFinalJobsThanAreKept) {
+  options_.final_jobs_kept = 2;
+  options_.known_sequence = [](const v1::Job&) { return 0; };
+  const auto good = gateway_.on_list;
+  int asked = 0;
+  gateway_.on_list = [&](const v1::ListJobsRequest& request, v1::ListJobsResponse* response) {
+    if (++asked == 2) return Failure(grpc::StatusCode::ABORTED, "INTERNAL");
+    return good(request, response);
+  };
+  Page(Ended(6, 3), "t0", "more");
+  Page(Ended(6, 3), "u0", "more");
+  Page(Ended(2, 1), "u1");
+  AddHistories(6, 3);
+  AddHistories(4, 1);  // 4 and 3 were forgotten meanwhile, and are told again
+  LastStream({Told("new", 1, kPending, "u2")});
+  const auto end = Watch(17);
+  ASSERT_TRUE(end.ok()) << end.error().ToString();
+  Delivered expected = ToldThenNew(4, 1);
+  const Delivered before = EndedTold(6, 3);
+  expected.insert(expected.begin(), before.begin(), before.end());
+  EXPECT_THAT(delivered_, ElementsAreArray(expected));
 }
 
 TEST_F(WatchAllTest, AGapIsFilledFromTheJobsHistory) {
