@@ -1,5 +1,6 @@
 // Each change that the store makes to its files fails in turn, in the middle of the lives of a few
-// jobs: nothing that was acknowledged is lost, nothing is sent twice, and all comes to its end.
+// jobs, or of a start: nothing that was acknowledged is lost, nothing is sent twice, and all comes to
+// its end.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -59,8 +60,8 @@ void CancelUntilAnswered(SteppedWorld& world, const std::string& job_id) {
   EXPECT_TRUE(answered);
 }
 
-// Job ids by prompt, all final.
-std::map<std::string, std::string> Live(SteppedWorld& world) {
+// Job ids by prompt: each has another fate before it.
+std::map<std::string, std::string> SubmitAll(SteppedWorld& world) {
   std::map<std::string, std::string> jobs;
   world.upstream.ScriptFor("lost", Script(Kind::kLoseAnswer));
   world.upstream.ScriptFor("refused", Script(Kind::kEditRefused));
@@ -73,14 +74,36 @@ std::map<std::string, std::string> Live(SteppedWorld& world) {
   for (const char* prompt : {"plain", "lost", "refused", "limited", "cancelled"}) {
     jobs[prompt] = SubmitUntilTaken(world, world.Request(prompt));
   }
-  CancelUntilAnswered(world, jobs["cancelled"]);
+  return jobs;
+}
+
+void RunToTheEnds(SteppedWorld& world, const std::map<std::string, std::string>& jobs) {
   EXPECT_TRUE(world.RunUntil(
       [&] {
         return std::all_of(jobs.begin(), jobs.end(),
                            [&](const auto& job) { return IsFinal(world.State(job.second)); });
       },
       absl::Hours(2)));
+}
+
+std::map<std::string, std::string> Live(SteppedWorld& world) {
+  auto jobs = SubmitAll(world);
+  CancelUntilAnswered(world, jobs["cancelled"]);
+  RunToTheEnds(world, jobs);
   return jobs;
+}
+
+// As a supervisor does it. True when the first try failed.
+bool StartUntilUp(SteppedWorld& world) {
+  absl::Status started = world.TryStart();
+  const bool failed = !started.ok();
+  for (int tries = 1; tries < 20 && !started.ok(); ++tries) {
+    EXPECT_TRUE(absl::IsUnavailable(started)) << started;
+    world.clock.Advance(absl::Seconds(20));  // a lease that was not given back runs out
+    started = world.TryStart();
+  }
+  EXPECT_TRUE(started.ok()) << started;
+  return failed;
 }
 
 void Check(SteppedWorld& world, const std::map<std::string, std::string>& jobs) {
@@ -150,6 +173,55 @@ TEST_P(StorageFault, TheDiskMayBeFullForAWhileFromAnyChangeOn) {
     LiveWithFault(first, 7, FaultVfs::Kind::kFull);
   }
 }
+
+// The changes of a start on an empty folder, and one after a crash in the middle of everything.
+struct StartFault {
+  int changes = 0;
+  int failed = 0;
+};
+
+void StartWithFault(int first, int more, FaultVfs::Kind kind, bool afresh, StartFault& seen) {
+  SCOPED_TRACE(testing::Message() << "change " << first << " and " << more << " more");
+  FaultVfs::Heal();
+  WorldOptions options = OnTheFaultLayer();
+  options.start_engine = !afresh;
+  SteppedWorld world(options);
+  std::map<std::string, std::string> jobs;
+  if (!afresh) {
+    jobs = SubmitAll(world);
+    CancelUntilAnswered(world, jobs["cancelled"]);
+    world.RunFor(absl::Seconds(3));
+    world.Stop();
+  }
+  FaultVfs::FailAt(first, more, kind);
+  if (StartUntilUp(world)) ++seen.failed;
+  if (first == 0) seen.changes = FaultVfs::Changes();
+  if (afresh) {
+    jobs = Live(world);
+  } else {
+    RunToTheEnds(world, jobs);
+  }
+  FaultVfs::Heal();
+  Check(world, jobs);
+}
+
+class StartFaults : public testing::TestWithParam<bool> {};
+
+TEST_P(StartFaults, AnyChangeMayFailOrTheDiskBeFullFromItOn) {
+  StartFault seen;
+  StartWithFault(0, 0, FaultVfs::Kind::kBroken, GetParam(), seen);
+  ASSERT_GE(seen.changes, 5);
+  ASSERT_EQ(seen.failed, 0);
+  for (int first = 1; first <= seen.changes && !HasFailure(); ++first) {
+    StartWithFault(first, 0, FaultVfs::Kind::kBroken, GetParam(), seen);
+    StartWithFault(first, 7, FaultVfs::Kind::kFull, GetParam(), seen);
+  }
+  EXPECT_GE(seen.failed, seen.changes / 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Folders, StartFaults, testing::Values(true, false), [](const auto& info) {
+  return info.param ? "Empty" : "AfterACrash";
+});
 
 INSTANTIATE_TEST_SUITE_P(Shards, StorageFault, testing::Range(0, kShards));
 

@@ -1,11 +1,15 @@
-"""SIGTERM and SIGKILL while somebody watches: the watch goes on by itself after the restart."""
+"""SIGTERM and SIGKILL while somebody watches: the watch goes on by itself after the restart. And a process
+that stands still while the answer to its POST arrives."""
 
 import json
 import signal
 import socket
+import time
 import unittest
 
 from harness import Cli, EndToEndTest, transitions_of, wait_for
+
+LEASE = 17  # seconds; longer than a lease lasts
 
 
 def free_port():
@@ -54,6 +58,37 @@ class Stopping(EndToEndTest):
 
     def test_sigkill_in_a_watch(self):
         self.restart_in_a_watch(signal.SIGKILL, -signal.SIGKILL)
+
+    def stand_still(self, **how):
+        """Longer than its right to drive jobs lasts, with a sealed POST on its way."""
+        simulator = self.simulator("--time-factor", "20")
+        simulator.control("faults", {"fault": "slow", "on": "post", "args": {"until_released": True, **how}})
+        gateway = self.gateway(simulator)
+        cli = Cli(gateway.address())
+        code, lines, err = cli.run("submit", "--prompt", "still [sim:fast]", "--generation-id", "g")
+        self.assertEqual(code, 0, err)
+        job_id = lines[-1]["id"]
+        wait_for("the POST is there", lambda: simulator.ledger()["posts_seen"] == 1)
+        gateway.process.send_signal(signal.SIGSTOP)
+        ends = time.monotonic() + LEASE
+        wait_for("its lease has run out", lambda: time.monotonic() > ends)
+        other = self.gateway(simulator)
+        self.assertNotEqual(other.wait(), 0, "the folder is still the first one's")
+        simulator.control("release", {})
+        wait_for("the answer was given", lambda: simulator.accepted() == 1)
+        gateway.process.send_signal(signal.SIGCONT)
+        code, lines, err = cli.run("watch", job_id)
+        self.assertEqual(code, 0, err + gateway.log())
+        self.assert_whole(transitions_of(lines), "STATE_SUCCEEDED")
+        self.assertEqual(cli.job(job_id)["charge"]["state"], "STATE_INCURRED")
+        self.assertEqual(simulator.accepted(), 1)
+        self.assertEqual(gateway.end(), 0, gateway.log())
+
+    def test_the_answer_comes_while_it_stands_still(self):
+        self.stand_still(accept="before")
+
+    def test_it_is_accepted_while_it_stands_still(self):
+        self.stand_still(accept="after")
 
 
 if __name__ == "__main__":

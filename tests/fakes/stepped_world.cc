@@ -45,7 +45,7 @@ SteppedWorld::~SteppedWorld() {
   if (engine_) Stop();
 }
 
-void SteppedWorld::Open() {
+absl::Status SteppedWorld::Open() {
   auto opened = OpenSqliteJobStore({.data_dir = data_folder_,
                                     .clock = clock,
                                     .random = random,
@@ -54,15 +54,20 @@ void SteppedWorld::Open() {
                                     .vfs = vfs_,
                                     .counters = nullptr,
                                     .metrics = metrics});
-  if (!opened.ok()) {
-    ADD_FAILURE() << opened.status();
-    std::abort();
-  }
+  if (!opened.ok()) return opened.status();
   store_ = *std::move(opened);
+  return absl::OkStatus();
 }
 
 void SteppedWorld::Start() {
-  Open();
+  const absl::Status started = TryStart();
+  if (started.ok()) return;
+  ADD_FAILURE() << started;
+  std::abort();
+}
+
+absl::Status SteppedWorld::TryStart() {
+  if (absl::Status opened = Open(); !opened.ok()) return opened;
   hub_ = std::make_unique<WatchHub>(WatchHub::Deps{.store = *store_,
                                                    .store_worker = worker,
                                                    .fan_out_worker = worker,
@@ -97,7 +102,9 @@ void SteppedWorld::Start() {
   asio::co_spawn(
       io, [&]() -> asio::awaitable<void> { started = co_await engine_->Start(); }, asio::detached);
   RunUntil([&] { return started.has_value(); }, absl::Minutes(1));
-  EXPECT_TRUE(started && started->ok()) << (started ? started->ToString() : "it hangs");
+  const absl::Status result = started.value_or(absl::DeadlineExceededError("the start hangs"));
+  if (!result.ok()) Stop();
+  return result;
 }
 
 void SteppedWorld::Stop() {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "server/job/job_engine.h"
 #include "server/job/job_service.h"
 #include "server/job/metered_upstream.h"
@@ -87,6 +88,8 @@ class SteppedWorld {
 
   // --- Life of the process ----------------------------------------------------------------------
   void Start();
+  // As Start, and when that fails, all is down again: a supervisor's next try.
+  absl::Status TryStart();
   // Ends it in the middle of everything, as near to a kill as one process allows.
   void Stop();
   void Restart();
@@ -113,7 +116,7 @@ class SteppedWorld {
   bool RunToEnd(const std::string& job_id, absl::Duration limit = absl::Hours(1));
 
  private:
-  void Open();
+  absl::Status Open();
 
   const BudgetSettings budget_;
   const std::string vfs_;

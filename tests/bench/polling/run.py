@@ -17,13 +17,16 @@ import tempfile
 import time
 import urllib.parse
 
-from harness import Gateway, Simulator
+from harness import Cli, Gateway, Simulator, write_video
 from report import Report
 
 BUILD = pathlib.Path(os.environ["LUMAEDIT_BUILD"])
 os.environ.setdefault("GMI_SIMULATOR", str(BUILD / "tests/simulator/gmi-simulator"))
 os.environ.setdefault("LUMA_EDIT_GATEWAY", str(BUILD / "server/app/luma-edit-gateway"))
+os.environ.setdefault("LUMA_EDIT", str(BUILD / "client/luma-edit"))
 SUBMITTER = BUILD / "tests/bench/polling/polling_submitter"
+MAKE_CORPUS = pathlib.Path(__file__).resolve().parents[2] / "media" / "make_corpus.py"
+VIDEO_BYTES = 3_750_000   # 5 MB as base64
 
 # As in production, but for deadlines that a bench does not wait for.
 GATEWAY = ("--poll-first", "2s", "--poll-most", "10s", "--posts-in-flight", "64", "--drain-time", "5s",
@@ -68,13 +71,21 @@ class World:
         self.random = random.Random(seed)
         self.gateway = None
         self.prompts = 0
+        self.video = self.folder / "video.mp4"
+        corpus = self.folder / "corpus"
+        corpus.mkdir()
+        subprocess.run([sys.executable, "-B", MAKE_CORPUS, corpus], check=True)
+        os.environ["LUMAEDIT_CORPUS"] = str(corpus)
+        write_video(self.video, VIDEO_BYTES)
 
     def start(self, *arguments):
         self.gateway = Gateway(self.folder, self.simulator, *GATEWAY, *arguments)
         self.address = self.gateway.address()
 
     def stop(self):
-        self.gateway.end(signal.SIGTERM)
+        code = self.gateway.end(signal.SIGTERM)
+        if code != 0:
+            raise AssertionError(f"the gateway ended with {code}:\n{self.gateway.log()[-3000:]}")
 
     def close(self):
         for program in (self.gateway, self.simulator):
@@ -90,15 +101,29 @@ class World:
     def submit(self, count, fat_share=0.0):
         before = self.simulator.accepted()
         prompts = "\n".join(self.prompt(fat_share) for _ in range(count)) + "\n"
-        subprocess.run([str(SUBMITTER), self.address], input=prompts, text=True, check=True, timeout=600)
+        subprocess.run([str(SUBMITTER), self.address, str(self.video)], input=prompts, text=True, check=True,
+                       timeout=600)
         until("all jobs are accepted", lambda: self.simulator.accepted() - before >= count, 900, 0.5)
+        until("no job is on its way or in doubt", self.all_known, 120, 0.5)
+
+    def all_known(self):
+        if self.gateway.process.poll() is not None:
+            raise AssertionError(f"the gateway ended:\n{self.gateway.log()[-3000:]}")
+        return not self.listed("pending", "submitting", "unconfirmed", "held")
+
+    def listed(self, *states):
+        """The jobs in these states, as the gateway shows them."""
+        code, jobs, err = Cli(self.address).run("list", "--limit", "0", *(f"--state={state}" for state in states))
+        if code != 0:
+            raise AssertionError(err)
+        return jobs
 
     def add_strangers(self, count, fat_share=0.0):
+        # Made in the order in which they are listed, as upstream: their age plays no part in a poll.
         for _ in range(count):
             self.control.call("records", {
-                "payload": {"prompt": self.prompt(fat_share), "source_generation_id": "generation-2"},
-                "status": "success", "by_id": True, "created_offset_seconds": -self.random.randrange(172800),
-                "outcome": {"video_url": "https://media.example.com/a.mp4"}})
+                "payload": {"prompt": f"stranger {self.prompt(fat_share)}", "source_generation_id": "generation-2"},
+                "status": "success", "by_id": True, "outcome": {"video_url": "https://media.example.com/a.mp4"}})
 
     def jobs(self):
         return [record["request_id"] for record in self.control.call("records")["records"] if record["accepted"]]
@@ -122,8 +147,10 @@ def restart_seconds(world, jobs_count):
         now = world.seen(jobs)
         return all(now[job] > before[job] for job in jobs) and time.monotonic()
 
-    done = until("all are observed", all_seen, 600, 0.1)
+    done = until("all are shown to it", all_seen, 600, 0.5)
     requests = world.control.reads()[0]
+    # What was shown was also taken in: the gateway says when it last knew of each.
+    until("all are observed", lambda: all("lastPollTime" in job for job in world.listed()), 60, 0.5)
     world.stop()
     return done - begun, ready - begun, requests
 
@@ -140,10 +167,10 @@ def fill(world, jobs_count, records_count):
     for _ in range(blocks):
         world.submit(fresh, 0.05)
         world.add_strangers(jobs_count // 2 // blocks, 0.05)
-    # The echoes of videos: given with every answer that shows such a record.
+    # The jobs' videos are echoed by themselves; those of strangers are made when they are shown.
     for where in ("get", "list"):
-        world.control.call("faults", {"fault": "huge_echo", "on": where, "always": True, "match_prompt": "fat edit",
-                                      "args": {"megabytes": 5}})
+        world.control.call("faults", {"fault": "huge_echo", "on": where, "always": True,
+                                      "match_prompt": "stranger fat edit", "args": {"megabytes": 5}})
     world.stop()
     return world.jobs()
 
@@ -176,8 +203,13 @@ def measure(world, jobs, seconds, warm, *arguments):
         time.sleep(0.5)
     took = time.monotonic() - begun
     after, seen_after = world.control.reads(), world.seen(jobs)
-    until("all changes are seen", lambda: changed.keys() <= transitions(world.gateway.log(), "PROCESSING").keys(),
-          300, 1)
+    try:
+        until("all changes are seen", lambda: changed.keys() <= transitions(world.gateway.log(), "PROCESSING").keys(),
+              300, 1)
+    except AssertionError as error:
+        late = changed.keys() - transitions(world.gateway.log(), "PROCESSING").keys()
+        shown = [job for job in world.listed() if job.get("upstreamId") in late]
+        raise AssertionError(f"{error}; unseen: {json.dumps(shown)[:5000]}") from error
     committed = transitions(world.gateway.log(), "PROCESSING")
     delays = sorted(committed[job] - at for job, at in changed.items())
     world.stop()

@@ -1,10 +1,12 @@
 // Submits small edits as quickly as the gateway takes them, and ends when all are acknowledged.
-// Prompts are read from stdin, one a line.
-//   polling_submitter ADDRESS < prompts
+// Prompts are read from stdin, one a line; an edit whose prompt begins with "fat" holds VIDEO.
+//   polling_submitter ADDRESS VIDEO < prompts
 #include <grpcpp/grpcpp.h>
 
 #include <cstdio>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,10 +31,12 @@ struct Call {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: polling_submitter ADDRESS < prompts\n");
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: polling_submitter ADDRESS VIDEO < prompts\n");
     return 2;
   }
+  std::ifstream file(argv[2], std::ios::binary);
+  const std::string video((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   const auto stub =
       v1::EditService::NewStub(grpc::CreateChannel(argv[1], grpc::InsecureChannelCredentials()));
   lumaedit::SystemRandom random;
@@ -46,8 +50,13 @@ int main(int argc, char** argv) {
       auto* call = new Call;
       call->request.set_request_id(random.Uuid());
       call->request.mutable_edit()->set_prompt(prompt);
-      call->request.mutable_edit()->set_generation_id("generation-1");
-      call->request.mutable_declared_source_duration()->set_seconds(5);
+      if (prompt.starts_with("fat")) {
+        call->request.mutable_edit()->mutable_inline_()->set_data(video);
+        call->request.mutable_edit()->mutable_inline_()->set_media_type("video/mp4");
+      } else {
+        call->request.mutable_edit()->set_generation_id("generation-1");
+        call->request.mutable_declared_source_duration()->set_seconds(5);
+      }
       call->reader = stub->AsyncSubmitEdit(&call->context, call->request, &queue);
       call->reader->Finish(&call->job, &call->status, call);
       more = static_cast<bool>(std::getline(std::cin, prompt));
