@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <tuple>
 
+#include "absl/strings/str_cat.h"
 #include "server/job/state_rules.h"
 #include "tests/contract/fault_vfs.h"
 #include "tests/fakes/stepped_world.h"
@@ -196,32 +198,38 @@ void StartWithFault(int first, int more, FaultVfs::Kind kind, bool afresh, Start
   FaultVfs::FailAt(first, more, kind);
   if (StartUntilUp(world)) ++seen.failed;
   if (first == 0) seen.changes = FaultVfs::Changes();
-  if (afresh) {
-    jobs = Live(world);
-  } else {
-    RunToTheEnds(world, jobs);
-  }
   FaultVfs::Heal();
+  if (afresh) {
+    EXPECT_TRUE(world.RunToEnd(SubmitUntilTaken(world, world.Request("first"))));
+    return;
+  }
+  RunToTheEnds(world, jobs);
   Check(world, jobs);
 }
 
-class StartFaults : public testing::TestWithParam<bool> {};
+class StartFaults : public testing::TestWithParam<std::tuple<bool, int>> {};
 
 TEST_P(StartFaults, AnyChangeMayFailOrTheDiskBeFullFromItOn) {
+  const auto [afresh, shard] = GetParam();
   StartFault seen;
-  StartWithFault(0, 0, FaultVfs::Kind::kBroken, GetParam(), seen);
+  StartWithFault(0, 0, FaultVfs::Kind::kBroken, afresh, seen);
   ASSERT_GE(seen.changes, 5);
   ASSERT_EQ(seen.failed, 0);
-  for (int first = 1; first <= seen.changes && !HasFailure(); ++first) {
-    StartWithFault(first, 0, FaultVfs::Kind::kBroken, GetParam(), seen);
-    StartWithFault(first, 7, FaultVfs::Kind::kFull, GetParam(), seen);
+  int lives = 0;
+  for (int first = 1 + shard; first <= seen.changes && !HasFailure(); first += kShards, ++lives) {
+    StartWithFault(first, 0, FaultVfs::Kind::kBroken, afresh, seen);
+    StartWithFault(first, 7, FaultVfs::Kind::kFull, afresh, seen);
   }
-  EXPECT_GE(seen.failed, seen.changes / 2);
+  EXPECT_GE(seen.failed, lives);
 }
 
-INSTANTIATE_TEST_SUITE_P(Folders, StartFaults, testing::Values(true, false), [](const auto& info) {
-  return info.param ? "Empty" : "AfterACrash";
-});
+INSTANTIATE_TEST_SUITE_P(Folders, StartFaults,
+                         testing::Combine(testing::Bool(), testing::Range(0, kShards)),
+                         [](const auto& info) {
+                           return absl::StrCat(
+                               std::get<0>(info.param) ? "EmptyFolder" : "AfterACrash",
+                               std::get<1>(info.param));
+                         });
 
 INSTANTIATE_TEST_SUITE_P(Shards, StorageFault, testing::Range(0, kShards));
 
