@@ -33,27 +33,28 @@ asio::awaitable<void> Poller::Run() {
       co_await wake_.WaitFor(kIdleWait);
       continue;
     }
-    const absl::Duration wait = NextDue() - context_.clock().Uptime();
-    if (wait > absl::ZeroDuration()) {
-      co_await wake_.WaitFor(std::min(wait, kIdleWait));
+    // One look for all: what is due now is not yet due at an earlier one.
+    const absl::Duration now = context_.clock().Uptime();
+    const absl::Duration due = NextDue(now);
+    if (due > now) {
+      co_await wake_.WaitFor(std::min(due - now, kIdleWait));
       continue;
     }
-    AskNext();
+    AskNext(now);
   }
 }
 
-absl::Duration Poller::NextDue() {
+absl::Duration Poller::NextDue(absl::Duration now) {
   sweeper_.NoticeKey();
   const bool sweeps = sweeper_.IsOn(schedule_.size());
   if (schedule_.has_aside() && !(sweeps && sweeper_.is_seeking())) schedule_.PutAllBack();
   absl::Duration due = absl::InfiniteDuration();
   if (const PolledJob* first = schedule_.First()) due = first->due;
-  if (sweeps) due = std::min(due, sweeper_.WalkDue(context_.clock().Uptime()));
+  if (sweeps) due = std::min(due, sweeper_.WalkDue(now));
   return std::max(due, next_slot_);
 }
 
-void Poller::AskNext() {
-  const absl::Duration now = context_.clock().Uptime();
+void Poller::AskNext(absl::Duration now) {
   const bool sweeps = sweeper_.IsOn(schedule_.size());
   PolledJob* job = schedule_.First();
   if (job != nullptr && job->due > now) job = nullptr;

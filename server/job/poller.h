@@ -43,8 +43,9 @@ class Poller {
   using Place = std::shared_ptr<CountedPlace>;
   using Reading = std::optional<ListSweeper::Reading>;
 
-  absl::Duration NextDue();
-  void AskNext();
+  // `now` is uptime, the same for both.
+  absl::Duration NextDue(absl::Duration now);
+  void AskNext(absl::Duration now);
   // A request goes out now.
   Place Spend();
   void AskById(PolledJob& job);

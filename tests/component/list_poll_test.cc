@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <set>
+#include <stdexcept>
 
 #include "absl/strings/str_cat.h"
 #include "server/job/poller.h"
@@ -18,6 +19,27 @@ namespace {
 using Record = ListedUpstream::Record;
 
 constexpr std::int64_t kVideo = 5'000'000;
+
+// Goes on between two looks, as time does. Who does nothing but look at it is stopped.
+class RestlessClock final : public Clock {
+ public:
+  explicit RestlessClock(ManualClock& clock) : clock_(clock) {}
+  absl::Time Now() const override { return clock_.Now(); }
+  absl::Duration Uptime() const override {
+    if (++looks_ == kMostLooks) throw std::runtime_error("too many looks at the clock");
+    return clock_.Uptime() + absl::Nanoseconds(looks_);
+  }
+  void Arm(boost::asio::steady_timer& timer, absl::Duration delay) override {
+    clock_.Arm(timer, delay);
+  }
+  void Disarm(boost::asio::steady_timer& timer) override { clock_.Disarm(timer); }
+
+ private:
+  static constexpr std::int64_t kMostLooks = 100'000;
+
+  ManualClock& clock_;
+  mutable std::int64_t looks_ = 0;
+};
 
 class ListPoll : public testing::Test {
  protected:
@@ -32,7 +54,7 @@ class ListPoll : public testing::Test {
                                 .hub = deps.hub,
                                 .board = deps.board,
                                 .store_worker = deps.store_worker,
-                                .clock = deps.clock,
+                                .clock = *clock_,
                                 .random = deps.random,
                                 .log = deps.log,
                                 .executor = deps.executor},
@@ -117,6 +139,8 @@ class ListPoll : public testing::Test {
   }
 
   SteppedWorld world_;
+  RestlessClock restless_{world_.clock};
+  Clock* clock_ = &world_.clock;  // the poller's
   ListedUpstream list_{world_.io.get_executor(), world_.clock};
   EngineSettings settings_;
   std::vector<std::pair<std::string, absl::Duration>> live_;  // upstream id, age at the start
@@ -140,6 +164,15 @@ TEST_F(ListPoll, ASlowListTakesNoLonger) {
   list_.takes = absl::Milliseconds(800);
   Start();
   EXPECT_LE(RunToAllTold(), absl::Seconds(10));
+}
+
+TEST_F(ListPoll, TimeThatGoesOnBetweenTwoLooksStopsNoWalk) {
+  clock_ = &restless_;
+  for (int i = 0; i < 1000; ++i) AddJob();
+  list_.takes = absl::Milliseconds(800);
+  Start();
+  EXPECT_LE(RunToAllTold(), absl::Seconds(10));
+  EXPECT_EQ(list_.gets(), 0);
 }
 
 TEST_F(ListPoll, NobodyIsAskedLessOftenThanByItself) {
