@@ -72,6 +72,8 @@ struct PrometheusMetrics::Series {
   std::pair<Counter*, Histogram*> unsent_posts;
   std::map<std::pair<UpstreamRead, ReadFailure>, Histogram*> reads;
   Histogram* poll_lag = nullptr;
+  Counter* observed_by_id = nullptr;
+  Counter* observed_from_list = nullptr;
   Histogram* delay_lower = nullptr;
   Histogram* delay_upper = nullptr;
   Histogram* commit = nullptr;
@@ -148,6 +150,12 @@ PrometheusMetrics::PrometheusMetrics(const std::string& version)
     }
   }
   s.poll_lag = histogram("lumaedit_poll_lag_seconds", "How late polls went out", kLagSeconds);
+  auto& observed = BuildCounter()
+                       .Name("lumaedit_observations_total")
+                       .Help("States of running jobs that were read, by id or from the list")
+                       .Register(registry);
+  s.observed_by_id = &observed.Add({{"by", "id"}});
+  s.observed_from_list = &observed.Add({{"by", "list"}});
   const auto delay = [&](const char* bound) {
     return histogram("lumaedit_detection_delay_seconds",
                      "How long after it happened upstream a transition was known: at least "
@@ -214,6 +222,10 @@ void PrometheusMetrics::ReadEnded(UpstreamRead what, ReadFailure failure, absl::
 
 void PrometheusMetrics::PollLag(absl::Duration lag) {
   series_->poll_lag->Observe(absl::ToDoubleSeconds(lag));
+}
+
+void PrometheusMetrics::Observed(bool from_list) {
+  (from_list ? series_->observed_from_list : series_->observed_by_id)->Increment();
 }
 
 void PrometheusMetrics::UnknownUpstreamRecords(int count) { series_->unknown_records->Set(count); }

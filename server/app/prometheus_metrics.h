@@ -44,6 +44,7 @@ class PrometheusMetrics final : public JobMetrics {
   void PostEnded(bool last_byte_given, FactKind answer, absl::Duration took) override;
   void ReadEnded(UpstreamRead what, ReadFailure failure, absl::Duration took) override;
   void PollLag(absl::Duration lag) override;
+  void Observed(bool from_list) override;
   void UnknownUpstreamRecords(int count) override;
   void DetectionDelay(absl::Duration lower, absl::Duration upper) override;
   void StoreCommitted(absl::Duration took, int operations) override;

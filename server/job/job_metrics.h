@@ -31,6 +31,9 @@ class JobMetrics {
   // A poll went out so long after it was due.
   virtual void PollLag(absl::Duration /*lag*/) {}
 
+  // A job's state was read, from its own answer or from a page of the list.
+  virtual void Observed(bool /*from_list*/) {}
+
   // So many records of the last reading of the list are nobody's that we know.
   virtual void UnknownUpstreamRecords(int /*count*/) {}
 

@@ -89,7 +89,7 @@ asio::awaitable<std::optional<ListSweeper::Reading>> ListSweeper::Ask(
   if (key_ != reading.key) co_return std::nullopt;
   if (answer.failure != ReadFailure::kNone) {
     if (stretch) walk_.Failed(*stretch);
-    Fail(answer);
+    Fail(answer, limit);
     co_return std::nullopt;
   }
   failures_ = 0;
@@ -108,7 +108,10 @@ asio::awaitable<std::optional<ListSweeper::Reading>> ListSweeper::Ask(
   co_return reading;
 }
 
-void ListSweeper::Fail(const ListResult& answer) {
+void ListSweeper::Fail(const ListResult& answer, int limit) {
+  // The largest page that is allowed is not known (upstream.md section 10): smaller ones may be.
+  const bool is_refused = answer.http_status == 400 || answer.http_status == 422;
+  if (is_refused && limit > 1) map_.LearnMost(limit / 2);
   const absl::Duration least = std::min(kPause.first * (1 << std::min(failures_, 10)), kPause.most);
   ++failures_;
   paused_until_ = context_.clock().Uptime() + std::max(least, answer.retry_after);
@@ -123,7 +126,16 @@ asio::awaitable<std::optional<UpstreamRecord>> ListSweeper::Find(Upstream& upstr
   query.model = kEditModel;
   query.limit = kLookupLimit;
   query.sweep = MakeSweep({upstream_id});
-  for (int asked = 0; asked < kLookupRequests && query.offset < kLookupDepth; ++asked) {
+  const auto looked_to = looked_to_.find(upstream_id);
+  if (const auto place = map_.OffsetOf(upstream_id)) {
+    query.offset = std::max(0, *place - kLookupLimit / 2);
+  } else if (looked_to != looked_to_.end()) {
+    query.offset = looked_to->second;
+  }
+  // Gone down to its end, the next search begins at the head again.
+  looked_to_.erase(upstream_id);
+  const int depth = query.offset + kLookupDepth;
+  for (int asked = 0; asked < kLookupRequests && query.offset < depth; ++asked) {
     spend();
     ListResult answer = co_await upstream.List(query);
     if (answer.failure != ReadFailure::kNone) break;
@@ -138,9 +150,12 @@ asio::awaitable<std::optional<UpstreamRecord>> ListSweeper::Find(Upstream& upstr
       }
     }
     if (query.sweep == nullptr) continue;
-    if (answer.records.empty() || !answer.has_more.value_or(true)) break;
+    if (answer.records.empty() || !answer.has_more.value_or(true)) co_return std::nullopt;
     query.offset += static_cast<int>(answer.records.size());
   }
+  // New records push it down meanwhile, never up past where the search stands.
+  map_.Displace(upstream_id);
+  looked_to_[upstream_id] = query.offset;
   co_return std::nullopt;
 }
 

@@ -8,6 +8,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "server/job/engine_context.h"
@@ -28,16 +29,20 @@ class ListSweeper {
 
   // A running job. `is_newest`: it was accepted just now.
   void Track(const Job& job, bool is_newest);
-  void Untrack(const Job& job) { map_.Untrack(job.upstream_id); }
+  void Untrack(const Job& job) {
+    map_.Untrack(job.upstream_id);
+    looked_to_.erase(job.upstream_id);
+  }
   // May the list of this key tell about the job? Begins to track it.
   bool MayServe(const Job& job);
   void Displace(const Job& job) { map_.Displace(job.upstream_id); }
 
-  // The walk will find the job, or will soon have ended.
-  bool IsSought(const Job& job) const {
-    return walk_.is_fast() && !map_.OffsetOf(job.upstream_id).has_value();
+  // Until when jobs whose place is not known are better left to the walk; -InfiniteDuration: it
+  // finds few. It is put off with every page: a list that hangs is not waited for.
+  absl::Duration SeeksUntil() const { return walk_.SeeksUntil(); }
+  bool IsSought(const Job& job, absl::Duration now) const {
+    return walk_.SeeksUntil() > now && !map_.OffsetOf(job.upstream_id).has_value();
   }
-  bool is_seeking() const { return walk_.is_fast(); }
   absl::Duration WalkDue(absl::Duration now) const { return walk_.Due(now, map_.unplaced()); }
 
   std::optional<SweepPage> Plan(const Job& job,
@@ -57,8 +62,8 @@ class ListSweeper {
   boost::asio::awaitable<std::optional<Reading>> Walk();
   void ForgetWalk() { walk_.Reset(); }
 
-  // A record that is 404 by id, looked for among the newest of the list. `spend` is called before
-  // each request.
+  // A record that is 404 by id, looked for in the list: where it stood last, else among the newest,
+  // and the next time further down. `spend` is called before each request.
   boost::asio::awaitable<std::optional<UpstreamRecord>> Find(Upstream& upstream,
                                                              std::string upstream_id,
                                                              absl::FunctionRef<void()> spend);
@@ -69,12 +74,13 @@ class ListSweeper {
                                                      std::vector<std::string> waited_for,
                                                      std::optional<ListWalk::Stretch> stretch);
   std::shared_ptr<ListSweep> MakeSweep(const std::vector<std::string>& waited_for) const;
-  void Fail(const ListResult& answer);
+  void Fail(const ListResult& answer, int limit);
 
   EngineContext& context_;
   std::string key_;
   ListMap map_;
   ListWalk walk_;
+  std::unordered_map<std::string, int> looked_to_;  // where the next Find of an id goes on
   int failures_ = 0;                                         // in a row
   absl::Duration paused_until_ = -absl::InfiniteDuration();  // uptime
 };

@@ -14,6 +14,8 @@ constexpr absl::Duration kShortRest = absl::Seconds(10);
 constexpr int kDeepest = 50000;
 constexpr int kMostInFlight = 8;
 constexpr double kHope = 8;  // found a page, before the first
+// A page that takes longer is not waited for.
+constexpr absl::Duration kPatience = absl::Seconds(5);
 
 }  // namespace
 
@@ -26,6 +28,10 @@ absl::Duration ListWalk::Due(absl::Duration now, std::size_t unplaced) const {
   if (unplaced < kWorthAWalk) return absl::InfiniteDuration();
   const bool are_new = unplaced >= left_unplaced_ + kWorthAWalk;
   return std::max(now, ended_ + (are_new ? kShortRest : kRest));
+}
+
+absl::Duration ListWalk::SeeksUntil() const {
+  return is_fast() ? last_page_ + kPatience : -absl::InfiniteDuration();
 }
 
 ListWalk::Stretch ListWalk::Next(absl::Duration now, std::size_t unplaced, int limit) {
@@ -71,6 +77,8 @@ void ListWalk::Read(const Stretch& stretch, const Seen& seen, std::size_t unplac
 void ListWalk::Failed(const Stretch& stretch) {
   if (stretch.round != round_ || !walking_) return;
   --in_flight_;
+  // It finds none, so nobody waits for it until a page does.
+  found_a_page_ = 0;
   again_.push_front(stretch);
 }
 

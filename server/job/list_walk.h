@@ -40,12 +40,14 @@ class ListWalk {
   // Another list: all over again.
   void Reset();
 
-  // So many are found that those which wait for it are better not asked by themselves.
-  bool is_fast() const { return walking_ && found_a_page_ >= kPays; }
+  // Until when so many are found that those which wait for it are better not asked by themselves:
+  // put off by each page. -InfiniteDuration: not at all.
+  absl::Duration SeeksUntil() const;
 
  private:
   static constexpr double kPays = 2;
 
+  bool is_fast() const { return walking_ && found_a_page_ >= kPays; }
   bool HasMore() const;
   int Ahead(std::size_t unplaced) const;
 

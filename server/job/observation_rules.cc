@@ -35,6 +35,13 @@ bool TellsState(const UpstreamRecord& record) {
   return !record.status_word.empty() && !is_final;
 }
 
+bool MayJudgeFromList(const UpstreamRecord& record) {
+  if (!TellsState(record)) return false;
+  if (record.status == UpstreamStatus::kSuccess) return record.outcome.has_value();
+  if (record.status == UpstreamStatus::kFailed) return record.error.has_value();
+  return true;
+}
+
 std::optional<Decision> DecideObservation(const Job& job, const Observation& seen,
                                           absl::Duration output_wait) {
   if (!IsRunning(job.state)) return std::nullopt;

@@ -18,6 +18,10 @@ struct Observation {
 // False: its reading was stopped where its state is not told, or not all that belongs to it.
 bool TellsState(const UpstreamRecord& record);
 
+// False: an end without what belongs to it. The list may leave out what the record's own answer has
+// (whether it does is not known: upstream.md section 10), so that one is asked.
+bool MayJudgeFromList(const UpstreamRecord& record);
+
 // Unset: nothing new was seen, so nothing is written. States only go forward: a step back or an
 // unknown word changes `upstream_status` alone.
 std::optional<Decision> DecideObservation(const Job& job, const Observation& observation,

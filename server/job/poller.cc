@@ -47,9 +47,11 @@ asio::awaitable<void> Poller::Run() {
 absl::Duration Poller::NextDue(absl::Duration now) {
   sweeper_.NoticeKey();
   const bool sweeps = sweeper_.IsOn(schedule_.size());
-  if (schedule_.has_aside() && !(sweeps && sweeper_.is_seeking())) schedule_.PutAllBack();
+  const absl::Duration seeks_until = sweeps ? sweeper_.SeeksUntil() : -absl::InfiniteDuration();
+  if (schedule_.has_aside() && seeks_until <= now) schedule_.PutAllBack();
   absl::Duration due = absl::InfiniteDuration();
   if (const PolledJob* first = schedule_.First()) due = first->due;
+  if (schedule_.has_aside()) due = std::min(due, seeks_until);
   if (sweeps) due = std::min(due, sweeper_.WalkDue(now));
   return std::max(due, next_slot_);
 }
@@ -65,7 +67,7 @@ void Poller::AskNext(absl::Duration now) {
   walk_is_next_ = true;
   if (job == nullptr) return;
   if (sweeps && job->passed_over < kMostPassedOver && sweeper_.MayServe(job->job)) {
-    if (sweeper_.IsSought(job->job)) return schedule_.PutAside(*job);
+    if (sweeper_.IsSought(job->job, now)) return schedule_.PutAside(*job);
     const auto useful = [&](const std::string& upstream_id) {
       const PolledJob* other = schedule_.FindRecord(upstream_id);
       return other != nullptr && other->passed_over < kMostPassedOver &&
@@ -188,6 +190,7 @@ asio::awaitable<void> Poller::Ask(std::string job_id, [[maybe_unused]] Place pla
     record.reset();
   }
   if (record) {
+    context_.deps().metrics.Observed(/*from_list=*/false);
     co_await context_.accounts().OnOwnedRecord(reader.upstream, account, record->org_id);
   } else if (!reader.same_account) {
     co_await MarkUnreachable(job_id);
@@ -220,7 +223,11 @@ asio::awaitable<void> Poller::Serve(asio::awaitable<Reading> page, std::vector<s
   Reading reading = co_await std::move(page);
   wake_.Notify();
   if (!reading) {
-    for (const std::string& job_id : planned) PutBack(job_id);
+    // Whatever was wrong with the page: each is asked by itself once.
+    for (const std::string& job_id : planned) {
+      if (PolledJob* job = schedule_.Find(job_id)) job->passed_over = kMostPassedOver;
+      PutBack(job_id);
+    }
     co_return;
   }
   Upstream& upstream = context_.deps().upstream;
@@ -263,13 +270,14 @@ std::vector<Poller::Seen> Poller::Sort(ListSweeper::Reading page,
     const bool is_planned = missing.contains(job->job.id);
     // Its own answer is under way, or came from a later reading.
     if (!is_planned && (job->phase == PollPhase::kAsked || job->last_asked >= page.asked)) continue;
-    if (!TellsState(record)) {
+    if (!MayJudgeFromList(record)) {
       job->passed_over = kMostPassedOver;
       continue;
     }
     missing.erase(job->job.id);
     job->passed_over = 0;
     schedule_.Ask(*job);
+    context_.deps().metrics.Observed(/*from_list=*/true);
     seen.push_back({job->job.id, job->job.upstream_account, std::move(record)});
   }
   for (const std::string& job_id : missing) {

@@ -310,6 +310,65 @@ TEST_F(ListPoll, StuckJobsAtTheFarEndAreAskedById) {
   ExpectTheCap();
 }
 
+TEST_F(ListPoll, AnEndThatTheListTellsWithoutItsVideoIsAskedById) {
+  for (int i = 0; i < 60; ++i) AddJob();
+  Start();
+  RunToAllTold();
+  ASSERT_EQ(list_.gets(), 0);
+  list_.records[7].word = "success";
+  list_.records[7].bare = true;
+  ASSERT_TRUE(world_.RunUntil([&] { return list_.gets() > 0; }, absl::Seconds(25)));
+  EXPECT_EQ(list_.requests.back().id, list_.records[7].id);
+  // Only its own answer was judged: an update fails here, the store has no such job.
+  EXPECT_EQ(world_.log.Count("job_update_failed"), 1);
+}
+
+TEST_F(ListPoll, AListThatHangsIsNotWaitedFor) {
+  for (int i = 0; i < 200; ++i) AddJob();
+  list_.list_takes = absl::Seconds(30);
+  list_.on_list = [](const ListQuery&) -> std::optional<ListResult> {
+    ListResult result;
+    result.failure = ReadFailure::kBroken;
+    return result;
+  };
+  Start();
+  // 200 by their ids are 10 s under the cap.
+  EXPECT_LE(RunToAllTold(), absl::Seconds(16));
+  const absl::Duration from = world_.clock.Uptime();
+  world_.RunFor(absl::Minutes(5));
+  EXPECT_LE(LongestGap(from), absl::Seconds(31));
+}
+
+TEST_F(ListPoll, APageThatIsRefusedIsAskedForSmaller) {
+  for (int i = 0; i < 300; ++i) AddJob();
+  list_.on_list = [](const ListQuery& query) -> std::optional<ListResult> {
+    if (query.limit <= 12) return std::nullopt;
+    ListResult result;
+    result.failure = ReadFailure::kUnreadable;
+    result.http_status = 422;
+    return result;
+  };
+  Start();
+  RunToAllTold();
+  world_.RunFor(absl::Minutes(1));
+  list_.Forget();
+  world_.RunFor(absl::Minutes(1));
+  // 30 pages a round, where single polls would be 300.
+  EXPECT_LE(list_.gets(), 20);
+  EXPECT_LE(list_.requests.size(), 300u);
+}
+
+TEST_F(ListPoll, WhatIsNotFoundByIdIsLookedForToTheEndOfTheList) {
+  for (int i = 0; i < 3; ++i) {
+    AddStrangers(300);
+    AddJob();
+    list_.records.back().by_id = false;
+  }
+  Start();
+  EXPECT_LE(RunToAllTold(), absl::Minutes(3));
+  ExpectTheCap();
+}
+
 TEST_F(ListPoll, TheListMayChangeBetweenPages) {
   for (int i = 0; i < 500; ++i) {
     AddJob();

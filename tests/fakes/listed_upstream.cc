@@ -29,9 +29,9 @@ int ListedUpstream::lists() const {
                                         [](const Request& request) { return request.is_list; }));
 }
 
-asio::awaitable<void> ListedUpstream::Pass() {
+asio::awaitable<void> ListedUpstream::Pass(absl::Duration time) {
   Signal wait(executor_, clock_);
-  co_await wait.WaitFor(takes);
+  co_await wait.WaitFor(time);
   if (meanwhile) meanwhile();
 }
 
@@ -67,11 +67,11 @@ asio::awaitable<PostResult> ListedUpstream::Post(PostRequest /*request*/, LastBy
 
 asio::awaitable<GetResult> ListedUpstream::Get(std::string upstream_id) {
   const absl::Duration asked = clock_.Uptime();
-  co_await Pass();
+  co_await Pass(takes);
   Request request{.time = asked, .is_list = false, .id = upstream_id};
   GetResult result;
   const Record* record = Find(upstream_id);
-  if (record == nullptr) {
+  if (record == nullptr || !record->by_id) {
     result.failure = ReadFailure::kNotFound;
     result.http_status = 404;
   } else {
@@ -88,7 +88,7 @@ asio::awaitable<GetResult> ListedUpstream::Get(std::string upstream_id) {
 asio::awaitable<ListResult> ListedUpstream::List(ListQuery query) {
   Request request{
       .time = clock_.Uptime(), .is_list = true, .offset = query.offset, .limit = query.limit};
-  co_await Pass();
+  co_await Pass(takes + list_takes);
   ListResult result;
   result.http_status = 200;
   if (on_list) {
@@ -113,6 +113,7 @@ asio::awaitable<ListResult> ListedUpstream::List(ListQuery query) {
       view.bytes = is_known ? kPiece : query.sweep->fat_bytes + 1;
       was_stopped = true;
     }
+    if (record.bare) view.outcome.reset();
     if (record.unreadable) {
       view.id.clear();
       view.status_word.clear();

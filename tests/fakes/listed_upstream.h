@@ -26,6 +26,8 @@ class ListedUpstream final : public Upstream {
     std::string word = "processing";
     std::int64_t bytes = 1000;
     bool unreadable = false;  // ends the page like a fat one, and shows neither id nor state
+    bool by_id = true;        // else 404
+    bool bare = false;        // listed without what belongs to its end
   };
   ListedUpstream(const boost::asio::any_io_executor& executor, Clock& clock)
       : executor_(executor), clock_(clock) {}
@@ -34,6 +36,7 @@ class ListedUpstream final : public Upstream {
   std::deque<Record> records;  // newest first
   std::string key = "account-1";
   absl::Duration takes = absl::Milliseconds(20);
+  absl::Duration list_takes = absl::ZeroDuration();  // more than that
   bool says_has_more = true;
   int most_records = 100;
   // Set: may answer a list in the place of the records.
@@ -66,7 +69,7 @@ class ListedUpstream final : public Upstream {
   boost::asio::awaitable<ListResult> List(ListQuery query) override;
 
  private:
-  boost::asio::awaitable<void> Pass();
+  boost::asio::awaitable<void> Pass(absl::Duration time);
   UpstreamRecord View(const Record& record) const;
   const Record* Find(const std::string& id);
 

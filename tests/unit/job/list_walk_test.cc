@@ -18,13 +18,13 @@ TEST(ListWalk, GoesFastWhileItFinds) {
     ASSERT_EQ(walk.Due(now, unplaced), now);
     const auto stretch = walk.Next(now, unplaced, 100);
     EXPECT_EQ(stretch.offset, offset);
-    EXPECT_TRUE(walk.is_fast());
+    EXPECT_EQ(walk.SeeksUntil(), now + absl::Seconds(5));
     offset += 100;
     unplaced -= 100;
     walk.Read(stretch, {.read = 100, .at_end = false, .found = 100}, unplaced, now);
   }
   EXPECT_EQ(offset, 1000);
-  EXPECT_FALSE(walk.is_fast());
+  EXPECT_EQ(walk.SeeksUntil(), -absl::InfiniteDuration());
   EXPECT_EQ(walk.Due(now, 0), absl::InfiniteDuration());
 }
 
@@ -55,7 +55,7 @@ TEST(ListWalk, SlowWhereThereIsLittle) {
     walk.Read(stretch, {.read = 100, .at_end = false, .found = 0}, 30, now);
     ++pages;
   }
-  EXPECT_FALSE(walk.is_fast());
+  EXPECT_EQ(walk.SeeksUntil(), -absl::InfiniteDuration());
   EXPECT_GT(pages, 25);
   EXPECT_LT(pages, 36);
 }
@@ -64,7 +64,7 @@ TEST(ListWalk, EndsWithTheListAndRests) {
   ListWalk walk;
   const auto stretch = walk.Next(kStart, 30, 100);
   walk.Read(stretch, {.read = 40, .at_end = true, .found = 0}, 30, kStart);
-  EXPECT_FALSE(walk.is_fast());
+  EXPECT_EQ(walk.SeeksUntil(), -absl::InfiniteDuration());
   EXPECT_EQ(walk.Due(kStart, 30), kStart + absl::Minutes(10));
   // Others that are missing are looked for sooner.
   EXPECT_EQ(walk.Due(kStart, 40), kStart + absl::Seconds(10));

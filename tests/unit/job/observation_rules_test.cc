@@ -41,6 +41,19 @@ Observation See(std::string word, bool has_outcome = true, absl::Time at = kSeen
   return seen;
 }
 
+TEST(MayJudgeFromList, NotAnEndWithoutWhatBelongsToIt) {
+  EXPECT_TRUE(MayJudgeFromList(See("queued").record));
+  EXPECT_TRUE(MayJudgeFromList(See("success").record));
+  EXPECT_FALSE(MayJudgeFromList(See("success", /*has_outcome=*/false).record));
+  UpstreamRecord failed = See("failed").record;
+  EXPECT_FALSE(MayJudgeFromList(failed));
+  failed.error.emplace();
+  EXPECT_TRUE(MayJudgeFromList(failed));
+  UpstreamRecord stopped = See("success").record;
+  stopped.is_partial = true;
+  EXPECT_FALSE(MayJudgeFromList(stopped));
+}
+
 TEST(DecideObservation, Table) {
   struct Row {
     JobState from;
