@@ -80,7 +80,7 @@ class ListSweeper {
   std::string key_;
   ListMap map_;
   ListWalk walk_;
-  std::unordered_map<std::string, int> looked_to_;  // where the next Find of an id goes on
+  std::unordered_map<std::string, int> looked_to_;           // where the next Find of an id goes on
   int failures_ = 0;                                         // in a row
   absl::Duration paused_until_ = -absl::InfiniteDuration();  // uptime
 };

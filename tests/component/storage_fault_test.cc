@@ -1,6 +1,6 @@
 // Each change that the store makes to its files fails in turn, in the middle of the lives of a few
-// jobs, or of a start: nothing that was acknowledged is lost, nothing is sent twice, and all comes to
-// its end.
+// jobs, or of a start: nothing that was acknowledged is lost, nothing is sent twice, and all comes
+// to its end.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
