@@ -60,7 +60,7 @@ class Recorder {
       done = crowd_.AwaitDone(absl::Seconds(1));
     }
     if (!done) std::fprintf(stderr, "not every watcher came to its end\n");
-    for (const std::string& id : ids) Replay(id);
+    for (const std::string& id : ids) AskStore(id);
     List([&](const v1::Job& job) {
       log_.Write(absl::StrCat("J\t", job.id(), "\t", job.sequence(), "\t", job.state()));
     });
@@ -179,28 +179,24 @@ class Recorder {
     }
   }
 
-  void Replay(const std::string& id) {
-    v1::WatchJobRequest request;
+  // A job's whole history. WaitJob answers from the store, page by page; a WatchJob would be told
+  // out of the same memory that told the watchers.
+  void AskStore(const std::string& id) {
+    v1::WaitJobRequest request;
     request.set_job_id(id);
-    std::vector<v1::Transition> told;
-    Insist([&](grpc::ClientContext& context) {
-      told.clear();
-      auto reader = stub_->WatchJob(&context, request);
-      v1::WatchJobResponse message;
-      bool caught_up = false;
-      while (reader->Read(&message)) {
-        if (message.has_transition()) told.push_back(message.transition());
-        if (!message.has_caught_up()) continue;
-        caught_up = true;
-        context.TryCancel();
+    request.mutable_wait()->set_seconds(5);
+    v1::WaitJobResponse answer;
+    do {
+      Insist([&](grpc::ClientContext& context) {
+        answer.Clear();
+        return stub_->WaitJob(&context, request, &answer);
+      });
+      for (const v1::Transition& transition : answer.transitions()) {
+        log_.Write(absl::StrCat("S\t", id, "\t", transition.sequence(), "\t", transition.state(),
+                                "\t", ContentOf(transition)));
+        request.set_after_sequence(transition.sequence());
       }
-      const grpc::Status status = reader->Finish();
-      return caught_up ? grpc::Status::OK : status;
-    });
-    for (const v1::Transition& transition : told) {
-      log_.Write(absl::StrCat("S\t", id, "\t", transition.sequence(), "\t", transition.state(),
-                              "\t", ContentOf(transition)));
-    }
+    } while (request.after_sequence() < answer.job().sequence());
   }
 
   const Options options_;
