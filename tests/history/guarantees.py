@@ -28,6 +28,7 @@ class Stream:
     ended: str        # OK, a status code, or empty: it was still open
     told_final: bool  # in this stream, or `after` is the final one
     poll: bool = False
+    broken: bool = False  # not by the gateway: its reader left, or its connection was lost
 
 
 @dataclasses.dataclass
@@ -85,6 +86,10 @@ def ends_after_the_final(heard):
             continue
         if stream.ended == "OK" and not (stream.job and stream.told_final):
             yield f"a stream of {stream.who} ended OK without a final transition of {stream.job or 'many jobs'}"
+        history = heard.store.get(stream.job, [])
+        told = stream.sequences and history and history[-1][1] in FINAL and history[-1][0] in stream.sequences
+        if told and stream.ended not in ("OK", "") and not stream.broken:
+            yield f"a stream of {stream.who} told the final transition of {stream.job} and ended {stream.ended}"
 
 
 def durable(heard):

@@ -7,6 +7,9 @@ from guarantees import FINAL, Heard, Stream, Telling
 STATES = ["UNSPECIFIED", "PENDING", "SUBMITTING", "UNCONFIRMED", "HELD", "QUEUED", "PROCESSING", "SUCCEEDED",
           "FAILED", "CANCELLED", "EXPIRED"]
 
+# Of gRPC.
+CANCELLED, UNAVAILABLE = "1", "14"
+
 
 class Recorded:
     def __init__(self, path):
@@ -52,7 +55,11 @@ class Recorded:
             self._streams[watcher, stream].job = job
 
     def _E(self, watcher, stream, code, reason):
-        self._streams[watcher, stream].ended = "OK" if code == "0" else code
+        ended = self._streams[watcher, stream]
+        ended.ended = "OK" if code == "0" else code
+        # The gateway gives a reason; a lost connection has none.
+        leaves = self.watchers[watcher][1] in ("reconnecting", "leaving", "never_reading")
+        ended.broken = (code == CANCELLED and leaves) or (code == UNAVAILABLE and reason == "-")
         self.ends[self.watchers[watcher][0], code, reason] += 1
 
     def _D(self, watcher):

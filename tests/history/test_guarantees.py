@@ -1,9 +1,11 @@
 """Each validator finds the fault that it is there for, and nothing else finds fault with a good history."""
 
 import copy
+import tempfile
 import unittest
 
 import guarantees
+import recorded
 from guarantees import Heard, Stream, Telling
 
 STEPS = [(1, "PENDING", "a"), (2, "SUBMITTING", "b"), (3, "QUEUED", "c"), (4, "SUCCEEDED", "d")]
@@ -69,6 +71,37 @@ class GuaranteesTest(unittest.TestCase):
         def end_all(heard):
             heard.streams[2].ended = "OK"
         self.assertEqual(self.found_by(end_all), {"ends_after_the_final"})
+
+    def test_a_final_one_without_an_ok(self):
+        def rotate(heard):
+            heard.streams[1].ended = "14"
+        self.assertEqual(self.found_by(rotate), {"ends_after_the_final"})
+
+        def lose_the_connection(heard):
+            rotate(heard)
+            heard.streams[1].broken = True
+        self.assertEqual(self.found_by(lose_the_connection), set())
+
+
+class RecordedTest(unittest.TestCase):
+    """What the recorder wrote of a job that ended at once, watched by one watcher of each way."""
+
+    def violations(self, behaviour, code, reason):
+        lines = ["J\tjob\t1\t7", f"W\t1\tjob\t{behaviour}", "O\t1\t1\t0", "T\t1\t1\tjob\t1\t7\tx\t-",
+                 f"E\t1\t1\t{code}\t{reason}", "D\t1", "S\tjob\t1\t7\tx"]
+        with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+            heard = recorded.Recorded(file.name).heard()
+        return [violation for validator in guarantees.ALL for violation in validator(heard)]
+
+    def test_only_who_leaves_or_loses_the_connection_may_miss_the_ok(self):
+        self.assertEqual(self.violations("steady", "0", "-"), [])
+        self.assertEqual(self.violations("steady", "14", "-"), [])
+        self.assertEqual(self.violations("leaving", "1", "-"), [])
+        for behaviour, code, reason in (("steady", "1", "-"), ("steady", "14", "DRAINING"),
+                                        ("leaving", "14", "STREAM_ROTATED"), ("slow", "13", "-")):
+            self.assertEqual(len(self.violations(behaviour, code, reason)), 1, (behaviour, code, reason))
 
 
 if __name__ == "__main__":
