@@ -23,28 +23,28 @@ bool Accounts::IsLearned(const std::string& account) {
   return !absl::StartsWith(account, kKeyNamePrefix);
 }
 
-bool Accounts::PreviousIsUsable() const {
-  return deps_.previous != nullptr && deps_.previous->Account() != refused_previous_;
-}
-
 Accounts::Reader Accounts::ReaderFor(const std::string& account) const {
-  const std::string wanted = Canonical(account);
-  if (Current() == wanted) return {deps_.upstream, true};
-  if (!PreviousIsUsable()) return {deps_.upstream, false};
-  const std::string previous = Canonical(deps_.previous->Account());
-  if (previous == wanted) return {*deps_.previous, true};
+  const std::string key = deps_.upstream.Account();
+  if (IsKeyOf(key, account)) return {deps_.upstream, key, true};
+  const std::string previous = deps_.previous == nullptr ? "" : deps_.previous->Account();
+  if (previous.empty() || previous == refused_previous_) return {deps_.upstream, key, false};
+  if (IsKeyOf(previous, account)) return {*deps_.previous, previous, true};
   // A key that is not learned may belong to any account: asking is how that is found out.
-  if (!IsLearned(previous)) return {*deps_.previous, false};
-  return {deps_.upstream, false};
+  if (!IsLearned(Canonical(previous))) return {*deps_.previous, previous, false};
+  return {deps_.upstream, key, false};
 }
 
-void Accounts::OnKeyRefused(const Upstream& reader) {
-  if (&reader == deps_.previous) refused_previous_ = reader.Account();
+bool Accounts::IsKeyOf(const std::string& key, const std::string& account) const {
+  return !key.empty() && Canonical(key) == Canonical(account);
 }
 
-asio::awaitable<void> Accounts::OnOwnedRecord(Upstream& reader, std::string owner,
+void Accounts::OnKeyRefused(const Reader& reader) {
+  if (&reader.upstream == deps_.previous) refused_previous_ = reader.key;
+}
+
+asio::awaitable<void> Accounts::OnOwnedRecord(std::string key, std::string owner,
                                               std::string org_id) {
-  const std::string of_reader = Canonical(reader.Account());
+  const std::string of_reader = Canonical(key);
   const std::string of_owner = Canonical(owner);
   const std::string account = org_id.empty() || !IsLearned(org_id) ? of_owner : Canonical(org_id);
   for (const std::string& name : {of_reader, of_owner}) {

@@ -43,20 +43,26 @@ class Accounts {
   // Who is asked about what stands under `account`.
   struct Reader {
     Upstream& upstream;
+    // The name of its key when it was chosen. A key file may change at any time: what names another
+    // key was read for nobody.
+    std::string key;
     // False: the key is of another account or of one not learned, so that absence proves nothing.
     bool same_account;
   };
   Reader ReaderFor(const std::string& account) const;
+  // Is the key of this name known to be of this account?
+  bool IsKeyOf(const std::string& key, const std::string& account) const;
 
-  // `reader` read a record that a job owns under `owner`. An empty `org_id` is that of the owner.
-  boost::asio::awaitable<void> OnOwnedRecord(Upstream& reader, std::string owner,
+  // The key of this name read a record that a job owns under `owner`. An empty `org_id` is that of
+  // the owner.
+  boost::asio::awaitable<void> OnOwnedRecord(std::string key, std::string owner,
                                              std::string org_id);
-  // The upstream refused this key: the previous one is not asked again until it changes.
-  void OnKeyRefused(const Upstream& reader);
+  // The upstream refused the key of this reader: the previous one is not asked again until it
+  // changes.
+  void OnKeyRefused(const Reader& reader);
 
  private:
   boost::asio::awaitable<void> Move(std::string name, std::string account);
-  bool PreviousIsUsable() const;
 
   const Deps deps_;
   std::map<std::string, std::string> names_;

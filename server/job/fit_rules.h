@@ -26,8 +26,9 @@ struct Pass {
   bool complete = false;  // to the end of what was asked for
   // Not complete, and yet everything created after this, in the upstream's time, was read.
   absl::Time read_back_to = absl::InfiniteFuture();
-  bool failed = false;   // a page or the store could not be read; else it was merely too long
-  absl::Time read_time;  // when it began
+  bool failed = false;       // a page or the store could not be read; else it was merely too long
+  bool key_changed = false;  // not every page was read with one key: `failed`, and without records
+  absl::Time read_time;      // when it began
 
   // Did it read the whole window that begins at `from`? Else it proves nothing about it. The
   // upstream counts whole seconds: a record of 10.9 s reads 10.

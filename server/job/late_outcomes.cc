@@ -106,20 +106,17 @@ asio::awaitable<void> LateOutcomes::Ask(std::string job_id) {
   }
   const Job& job = view->job;
   const Accounts::Reader reader = context_.accounts().ReaderFor(job.upstream_account);
-  GetResult answer = co_await reader.upstream.Get(job.upstream_id);
-  context_.LearnDate(answer.upstream_date);
-  std::optional<UpstreamRecord> record;
-  if (answer.failure == ReadFailure::kNone) record = std::move(answer.record);
-  if (answer.failure == ReadFailure::kNotFound) {
-    record = co_await poller_.FindInList(reader.upstream, job.upstream_id);
-  }
+  Poller::RecordRead read = co_await poller_.Read(reader, job.upstream_id);
+  if (read.key_changed) co_return;
+  const GetResult& answer = read.answer;
+  std::optional<UpstreamRecord>& record = read.record;
   if (answer.failure == ReadFailure::kKeyRefused) {
-    context_.accounts().OnKeyRefused(reader.upstream);
+    context_.accounts().OnKeyRefused(reader);
     context_.log().Error("upstream_key_refused",
                          {{"job", job_id}, {"http_status", answer.http_status}});
   }
   if (!record || record->id != job.upstream_id) co_return;
-  co_await context_.accounts().OnOwnedRecord(reader.upstream, job.upstream_account, record->org_id);
+  co_await context_.accounts().OnOwnedRecord(reader.key, job.upstream_account, record->org_id);
   const absl::Time now = context_.clock().Now();
   if (!DecideLateOutcome(job, *record, now)) co_return;
   EngineContext::OwnedDecide decide = [now, record = *std::move(record)](const JobView& current) {

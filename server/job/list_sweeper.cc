@@ -86,7 +86,7 @@ asio::awaitable<std::optional<ListSweeper::Reading>> ListSweeper::Ask(
   CrashPoint("poll.answered");
   context_.LearnDate(answer.upstream_date);
   NoticeKey();
-  if (key_ != reading.key) co_return std::nullopt;
+  if (key_ != reading.key || answer.key != reading.key) co_return std::nullopt;
   if (answer.failure != ReadFailure::kNone) {
     if (stretch) walk_.Failed(*stretch);
     Fail(answer, limit);
@@ -119,9 +119,9 @@ void ListSweeper::Fail(const ListResult& answer, int limit) {
                                          {"note", NoteToLog(answer.http_status, answer.note)}});
 }
 
-asio::awaitable<std::optional<UpstreamRecord>> ListSweeper::Find(Upstream& upstream,
-                                                                 std::string upstream_id,
-                                                                 absl::FunctionRef<void()> spend) {
+asio::awaitable<ListSweeper::Found> ListSweeper::Find(Accounts::Reader reader,
+                                                      std::string upstream_id,
+                                                      absl::FunctionRef<void()> spend) {
   ListQuery query;
   query.model = kEditModel;
   query.limit = kLookupLimit;
@@ -137,10 +137,13 @@ asio::awaitable<std::optional<UpstreamRecord>> ListSweeper::Find(Upstream& upstr
   const int depth = query.offset + kLookupDepth;
   for (int asked = 0; asked < kLookupRequests && query.offset < depth; ++asked) {
     spend();
-    ListResult answer = co_await upstream.List(query);
+    ListResult answer = co_await reader.upstream.List(query);
+    if (answer.key != reader.key) co_return Found{.record = std::nullopt, .key_changed = true};
     if (answer.failure != ReadFailure::kNone) break;
     for (UpstreamRecord& record : answer.records) {
-      if (record.id == upstream_id && TellsState(record)) co_return std::move(record);
+      if (record.id == upstream_id && TellsState(record)) {
+        co_return Found{.record = std::move(record)};
+      }
       if (record.id == upstream_id && query.sweep) {
         // What a final record says stands behind its echo.
         query.offset += static_cast<int>(&record - answer.records.data());
@@ -150,13 +153,13 @@ asio::awaitable<std::optional<UpstreamRecord>> ListSweeper::Find(Upstream& upstr
       }
     }
     if (query.sweep == nullptr) continue;
-    if (answer.records.empty() || !answer.has_more.value_or(true)) co_return std::nullopt;
+    if (answer.records.empty() || !answer.has_more.value_or(true)) co_return Found{};
     query.offset += static_cast<int>(answer.records.size());
   }
   // New records push it down meanwhile, never up past where the search stands.
   map_.Displace(upstream_id);
   looked_to_[upstream_id] = query.offset;
-  co_return std::nullopt;
+  co_return Found{};
 }
 
 }  // namespace lumaedit

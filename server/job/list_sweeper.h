@@ -64,9 +64,12 @@ class ListSweeper {
 
   // A record that is 404 by id, looked for in the list: where it stood last, else among the newest,
   // and the next time further down. `spend` is called before each request.
-  boost::asio::awaitable<std::optional<UpstreamRecord>> Find(Upstream& upstream,
-                                                             std::string upstream_id,
-                                                             absl::FunctionRef<void()> spend);
+  struct Found {
+    std::optional<UpstreamRecord> record;
+    bool key_changed = false;  // meanwhile: there may be a record all the same
+  };
+  boost::asio::awaitable<Found> Find(Accounts::Reader reader, std::string upstream_id,
+                                     absl::FunctionRef<void()> spend);
 
  private:
   bool IsMine(const Job& job) const;

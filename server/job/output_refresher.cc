@@ -85,19 +85,19 @@ asio::awaitable<absl::StatusOr<Job>> OutputRefresher::Ask(const Job& job, Look& 
   const std::string job_id = job.id;
   const Accounts::Reader reader = context_.accounts().ReaderFor(job.upstream_account);
   // A key that is not learned may be of the same account: what it reads shows it.
-  if (!reader.same_account &&
-      Accounts::IsLearned(context_.accounts().Canonical(reader.upstream.Account()))) {
+  if (!reader.same_account && Accounts::IsLearned(context_.accounts().Canonical(reader.key))) {
     look.failure = ReadFailure::kOther;
     co_return UpstreamUnavailable(
         "the job belongs to another upstream account, which the present key cannot ask", kInterval);
   }
-  GetResult answer = co_await reader.upstream.Get(job.upstream_id);
-  context_.LearnDate(answer.upstream_date);
-  std::optional<UpstreamRecord> record;
-  if (answer.failure == ReadFailure::kNone) record = std::move(answer.record);
-  if (answer.failure == ReadFailure::kNotFound) {
-    record = co_await poller_.FindInList(reader.upstream, job.upstream_id);
+  Poller::RecordRead read = co_await poller_.Read(reader, job.upstream_id);
+  if (read.key_changed) {
+    // Nothing of it counts, so it must not stand for the answer of this minute.
+    looks_.erase(job_id);
+    co_return UpstreamUnavailable("the upstream key was changed meanwhile", absl::Seconds(1));
   }
+  const GetResult& answer = read.answer;
+  std::optional<UpstreamRecord>& record = read.record;
   if (!record || record->id != job.upstream_id) {
     look.failure = answer.failure == ReadFailure::kNone ? ReadFailure::kUnreadable : answer.failure;
     look.http_status = answer.http_status;

@@ -169,20 +169,14 @@ asio::awaitable<void> Poller::Ask(std::string job_id, [[maybe_unused]] Place pla
   const std::string upstream_id = job->job.upstream_id;
   const std::string account = job->job.upstream_account;
   const Accounts::Reader reader = context_.accounts().ReaderFor(account);
-  const std::string key = reader.upstream.Account();
   const absl::Time asked = context_.clock().Now();
-  GetResult answer = co_await reader.upstream.Get(upstream_id);
+  RecordRead read = co_await Read(reader, upstream_id);
   CrashPoint("poll.answered");
-  context_.LearnDate(answer.upstream_date);
-
-  std::optional<UpstreamRecord> record;
-  if (answer.failure == ReadFailure::kNone) record = std::move(answer.record);
-  if (answer.failure == ReadFailure::kNotFound) {
-    record = co_await FindInList(reader.upstream, upstream_id);
-  }
   // What another key read is no word about this one's account.
-  if (reader.upstream.Account() != key) co_return PutBack(job_id);
-  if (answer.failure == ReadFailure::kKeyRefused) context_.accounts().OnKeyRefused(reader.upstream);
+  if (read.key_changed) co_return PutBack(job_id);
+  const GetResult& answer = read.answer;
+  std::optional<UpstreamRecord>& record = read.record;
+  if (answer.failure == ReadFailure::kKeyRefused) context_.accounts().OnKeyRefused(reader);
   LogFailure(job_id, upstream_id, answer);
   if (record && record->id != upstream_id) {
     context_.log().Warning("poll_answered_other_id",
@@ -191,7 +185,7 @@ asio::awaitable<void> Poller::Ask(std::string job_id, [[maybe_unused]] Place pla
   }
   if (record) {
     context_.deps().metrics.Observed(/*from_list=*/false);
-    co_await context_.accounts().OnOwnedRecord(reader.upstream, account, record->org_id);
+    co_await context_.accounts().OnOwnedRecord(reader.key, account, record->org_id);
   } else if (!reader.same_account) {
     co_await MarkUnreachable(job_id);
     co_return Reschedule(job_id, answer.failure == ReadFailure::kKeyRefused
@@ -230,18 +224,13 @@ asio::awaitable<void> Poller::Serve(asio::awaitable<Reading> page, std::vector<s
     }
     co_return;
   }
-  Upstream& upstream = context_.deps().upstream;
   const std::string key = reading->key;
   const absl::Time asked = reading->asked;
   std::vector<Seen> seen = Sort(*std::move(reading), planned);
   for (Seen& one : seen) {
-    co_await context_.accounts().OnOwnedRecord(upstream, one.account, one.record.org_id);
+    co_await context_.accounts().OnOwnedRecord(key, one.account, one.record.org_id);
     const PolledJob* job = schedule_.Find(one.job_id);
     if (job == nullptr) continue;
-    if (upstream.Account() != key) {
-      PutBack(one.job_id);
-      continue;
-    }
     const bool is_due = context_.clock().Uptime() >= job->deadline;
     const absl::Time now = context_.clock().Now();
     const bool is_news = DecideObservation(job->job, {one.record, job->last_asked, now},
@@ -267,6 +256,7 @@ std::vector<Poller::Seen> Poller::Sort(ListSweeper::Reading page,
   for (UpstreamRecord& record : page.records) {
     PolledJob* job = schedule_.FindRecord(record.id);
     if (job == nullptr || !sweeper_.MayServe(job->job)) continue;
+    if (!context_.accounts().IsKeyOf(page.key, job->job.upstream_account)) continue;
     const bool is_planned = missing.contains(job->job.id);
     // Its own answer is under way, or came from a later reading.
     if (!is_planned && (job->phase == PollPhase::kAsked || job->last_asked >= page.asked)) continue;
@@ -342,13 +332,22 @@ asio::awaitable<void> Poller::MarkUnreachable(std::string job_id) {
       .IgnoreError();
 }
 
-asio::awaitable<std::optional<UpstreamRecord>> Poller::FindInList(Upstream& upstream,
-                                                                  std::string upstream_id) {
+asio::awaitable<Poller::RecordRead> Poller::Read(Accounts::Reader reader, std::string upstream_id) {
+  RecordRead read;
+  read.answer = co_await reader.upstream.Get(upstream_id);
+  context_.LearnDate(read.answer.upstream_date);
+  read.key_changed = read.answer.key != reader.key;
+  if (read.key_changed) co_return read;
+  if (read.answer.failure == ReadFailure::kNone) read.record = std::move(read.answer.record);
+  if (read.answer.failure != ReadFailure::kNotFound) co_return read;
   // Counted under the cap for all reads, though not made to wait.
   const auto spend = [this] {
     next_slot_ += absl::Seconds(1) / context_.settings().poll.requests_per_second;
   };
-  co_return co_await sweeper_.Find(upstream, std::move(upstream_id), spend);
+  ListSweeper::Found found = co_await sweeper_.Find(reader, std::move(upstream_id), spend);
+  read.record = std::move(found.record);
+  read.key_changed = found.key_changed;
+  co_return read;
 }
 
 }  // namespace lumaedit

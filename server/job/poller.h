@@ -30,9 +30,13 @@ class Poller {
   void Remove(const std::string& job_id);
   void Wake() { wake_.Notify(); }
 
-  // A record that is 404 by id, looked for among the newest of the list.
-  boost::asio::awaitable<std::optional<UpstreamRecord>> FindInList(Upstream& upstream,
-                                                                   std::string upstream_id);
+  // One record, by its id and, where that is 404, among the newest of the list.
+  struct RecordRead {
+    GetResult answer;                      // by its id
+    std::optional<UpstreamRecord> record;  // unset: none was read
+    bool key_changed = false;              // meanwhile: nothing that was read counts
+  };
+  boost::asio::awaitable<RecordRead> Read(Accounts::Reader reader, std::string upstream_id);
 
   // For a read of another kind under the same cap: counted here, and to be made at this uptime.
   absl::Duration TakeTurn();

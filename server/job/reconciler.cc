@@ -121,12 +121,12 @@ asio::awaitable<void> Reconciler::RunPassOf(std::string account, std::vector<Job
   }
   const Accounts::Reader reader = context_.accounts().ReaderFor(account);
   // A key that is not learned may be of this very account: its list tells.
-  const bool may_learn =
-      !Accounts::IsLearned(context_.accounts().Canonical(reader.upstream.Account()));
+  const bool may_learn = !Accounts::IsLearned(context_.accounts().Canonical(reader.key));
   Pass pass;
-  if (reader.same_account || may_learn) pass = co_await ReadList(reader.upstream, from, open);
-  const Accounts::Reader judge = context_.accounts().ReaderFor(account);
-  if (!judge.same_account || &judge.upstream != &reader.upstream) {
+  if (reader.same_account || may_learn) pass = co_await ReadList(reader, from, open);
+  // Whose list it was is not known: the jobs stay as they are until the next pass.
+  if (pass.key_changed) co_return;
+  if (!context_.accounts().IsKeyOf(reader.key, account)) {
     // Another account's list says nothing about it, neither that it exists nor that it does not.
     for (const JobView& view : open) {
       context_.log().Error("job_unreachable", {{"job", view.job.id}});
@@ -194,10 +194,10 @@ asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from)
     co_return none;
   }
   const std::vector<JobView> nobody_in_particular;
-  co_return co_await ReadList(reader.upstream, from, nobody_in_particular);
+  co_return co_await ReadList(reader, from, nobody_in_particular);
 }
 
-asio::awaitable<Pass> Reconciler::ReadList(Upstream& upstream, absl::Time from,
+asio::awaitable<Pass> Reconciler::ReadList(Accounts::Reader reader, absl::Time from,
                                            const std::vector<JobView>& open) {
   const ReconcileSettings& settings = context_.settings().reconcile;
   Pass pass;
@@ -220,8 +220,15 @@ asio::awaitable<Pass> Reconciler::ReadList(Upstream& upstream, absl::Time from,
   ListOrder order;
   std::int64_t bytes = 0;
   for (int page = 0; page < most_pages && !pass.complete; ++page) {
-    ListResult answer = co_await upstream.List(query);
+    ListResult answer = co_await reader.upstream.List(query);
     context_.LearnDate(answer.upstream_date);
+    if (answer.key != reader.key) {
+      context_.log().Warning("list_key_changed", {{"page", page}});
+      Pass none;
+      none.failed = none.key_changed = true;
+      none.read_time = pass.read_time;
+      co_return none;
+    }
     if (answer.failure != ReadFailure::kNone) {
       pass.failed = true;
       context_.log().Warning("list_failed", {{"http_status", answer.http_status},
@@ -234,7 +241,7 @@ asio::awaitable<Pass> Reconciler::ReadList(Upstream& upstream, absl::Time from,
     query.offset += static_cast<int>(count);
     std::erase_if(answer.records,
                   [&](const UpstreamRecord& record) { return !seen.insert(record.id).second; });
-    const bool is_judged = co_await JudgePage(upstream, std::move(answer.records), order, pass);
+    const bool is_judged = co_await JudgePage(reader.key, std::move(answer.records), order, pass);
     if (!is_judged) {
       pass.failed = true;
       break;
@@ -255,8 +262,9 @@ asio::awaitable<Pass> Reconciler::ReadList(Upstream& upstream, absl::Time from,
   co_return pass;
 }
 
-asio::awaitable<bool> Reconciler::JudgePage(Upstream& upstream, std::vector<UpstreamRecord> page,
-                                            ListOrder& order, Pass& pass) {
+asio::awaitable<bool> Reconciler::JudgePage(const std::string& key,
+                                            std::vector<UpstreamRecord> page, ListOrder& order,
+                                            Pass& pass) {
   std::vector<std::string> ids;
   for (const UpstreamRecord& record : page) ids.push_back(record.id);
   auto owned = co_await Offload(context_.deps().store_worker,
@@ -280,7 +288,7 @@ asio::awaitable<bool> Reconciler::JudgePage(Upstream& upstream, std::vector<Upst
       continue;
     }
     owned_.Add(record.id);
-    co_await context_.accounts().OnOwnedRecord(upstream, owner->account, record.org_id);
+    co_await context_.accounts().OnOwnedRecord(key, owner->account, record.org_id);
   }
   co_return true;
 }
@@ -338,6 +346,7 @@ asio::awaitable<void> Reconciler::JudgeRefusedInWords(const JobView& view, const
     const Accounts::Reader reader = context_.accounts().ReaderFor(view.attempts.back().account);
     if (!reader.same_account) co_return;
     GetResult named = co_await reader.upstream.Get(refusal.upstream_id);
+    if (named.key != reader.key) co_return;
     if (named.failure == ReadFailure::kNone && named.record.id == refusal.upstream_id &&
         named.record.status != UpstreamStatus::kFailed) {
       co_await Adopt(view, std::move(named.record));

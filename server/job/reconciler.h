@@ -34,7 +34,7 @@ class Reconciler {
   // The next pass for this job is due now.
   void LookNow(const std::string& job_id);
 
-  // One reading of the list, back to `from` in the upstream's time.
+  // One reading of the list, back to `from` in the upstream's time, with a key of `account`.
   boost::asio::awaitable<Pass> ReadList(std::string account, absl::Time from);
 
   std::size_t waiting() const { return waiting_.size(); }
@@ -57,10 +57,10 @@ class Reconciler {
                                             std::vector<std::string> candidates);
   // Reads pages until the window that begins at `from` (upstream's time) was read whole, for the
   // jobs in `open`.
-  boost::asio::awaitable<Pass> ReadList(Upstream& upstream, absl::Time from,
+  boost::asio::awaitable<Pass> ReadList(Accounts::Reader reader, absl::Time from,
                                         const std::vector<JobView>& open);
   // A page was read: which of its records are owned tells about the key, and about their times.
-  boost::asio::awaitable<bool> JudgePage(Upstream& upstream, std::vector<UpstreamRecord> page,
+  boost::asio::awaitable<bool> JudgePage(const std::string& key, std::vector<UpstreamRecord> page,
                                          ListOrder& order, Pass& pass);
   boost::asio::awaitable<void> SetUnreachable(const JobView& view, bool unreachable);
   boost::asio::awaitable<void> Judge(JobView view, const Pass& pass,

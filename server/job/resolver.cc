@@ -97,9 +97,10 @@ asio::awaitable<absl::StatusOr<std::vector<OwnedId>>> Resolver::OwnedOf(
 
 asio::awaitable<absl::StatusOr<Resolver::Read>> Resolver::ReadCandidate(std::string upstream_id,
                                                                         const Attempt& attempt) {
-  GetResult answer =
-      co_await context_.accounts().ReaderFor(attempt.account).upstream.Get(upstream_id);
+  const Accounts::Reader reader = context_.accounts().ReaderFor(attempt.account);
+  GetResult answer = co_await reader.upstream.Get(upstream_id);
   context_.LearnDate(answer.upstream_date);
+  if (!context_.accounts().IsKeyOf(answer.key, attempt.account)) co_return OtherAccount();
   const bool by_id = answer.failure == ReadFailure::kNone && answer.record.id == upstream_id;
   if (answer.failure == ReadFailure::kKeyRefused) {
     context_.log().Error("upstream_key_refused", {{"http_status", answer.http_status}});

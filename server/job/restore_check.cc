@@ -90,7 +90,7 @@ asio::awaitable<RestoreCheck::Found> RestoreCheck::Compare() {
   absl::Time from = absl::InfiniteFuture();
   std::vector<Attempt> attempts;
   for (const JobView& view : pending) {
-    attempts.push_back(AttemptSince(view.job));
+    attempts.push_back(AttemptSince(view.job, account));
     from = std::min(from, WidestWindowOf(attempts.back(), context_.upstream_time(), settings).from);
   }
   // Of a backup without a job no time is known: any record may be older.
@@ -158,10 +158,10 @@ asio::awaitable<std::vector<JobView>> RestoreCheck::PendingJobs() {
   co_return pending;
 }
 
-Attempt RestoreCheck::AttemptSince(const Job& job) const {
+Attempt RestoreCheck::AttemptSince(const Job& job, const std::string& account) const {
   Attempt attempt;
   attempt.job_id = job.id;
-  attempt.account = context_.accounts().Current();
+  attempt.account = account;
   attempt.model = kEditModel;
   attempt.fingerprint = PayloadFingerprint(PayloadFor(job.edit));
   attempt.seal_time = job.create_time;

@@ -50,8 +50,8 @@ class RestoreCheck {
 
   boost::asio::awaitable<Found> Compare();
   boost::asio::awaitable<std::vector<JobView>> PendingJobs();
-  // What an attempt would look like that was made after the backup.
-  Attempt AttemptSince(const Job& job) const;
+  // What an attempt would look like that was made under `account` after the backup.
+  Attempt AttemptSince(const Job& job, const std::string& account) const;
   boost::asio::awaitable<void> PutInDoubt(Attempt attempt);
 
   EngineContext& context_;

@@ -112,6 +112,7 @@ struct GetResult {
   absl::Duration retry_after = absl::ZeroDuration();
   absl::Time upstream_date = absl::InfinitePast();
   std::string note;
+  std::string key;  // the Account() of the key that the request was made with; empty: of none
 };
 
 // What is looked for in a list of fat records: reading stops, and the connection is closed, at an
@@ -152,6 +153,7 @@ struct ListResult {
   absl::Time upstream_date = absl::InfinitePast();
   std::int64_t body_bytes = 0;
   std::string note;
+  std::string key;  // as in GetResult
 };
 
 inline constexpr char kKeyNamePrefix[] = "key:";
@@ -161,7 +163,8 @@ class Upstream {
   virtual ~Upstream() = default;
 
   // A name for the key that is used now: kKeyNamePrefix and a hash of it. Which account it belongs
-  // to is learned from records (job/accounts.h).
+  // to is learned from records (job/accounts.h). The next request may be made with another one:
+  // what was read is judged by the key that its result names.
   virtual std::string Account() const = 0;
 
   // Billed. Opens a fresh connection; asks `gate` before the last byte; reads the answer for up to

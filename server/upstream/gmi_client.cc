@@ -192,12 +192,13 @@ asio::awaitable<PostResult> GmiClient::Post(PostRequest request, LastByteGate& g
 
 asio::awaitable<GetResult> GmiClient::Get(std::string upstream_id) {
   GetResult result;
+  const Secret key = parts_.key();
+  result.key = NameOf(key);
   if (!IsUpstreamId(upstream_id)) {
     result.failure = ReadFailure::kOther;
     result.note = "not an upstream id";
     co_return result;
   }
-  const Secret key = parts_.key();
   RecordReader reader(key);
   ReaderSink<RecordReader> sink(reader, [&](const HttpHead& head, std::int64_t size) {
     const std::int64_t rest = head.content_length ? *head.content_length - size : size;
@@ -223,6 +224,7 @@ asio::awaitable<GetResult> GmiClient::Get(std::string upstream_id) {
 asio::awaitable<ListResult> GmiClient::List(ListQuery query) {
   ListResult result;
   const Secret key = parts_.key();
+  result.key = NameOf(key);
   ListReader reader(key, query.want_echo, query.limit, query.stop, query.sweep);
   ReaderSink<ListReader> sink(reader, [&](const HttpHead& head, std::int64_t size) {
     const std::int64_t rest = head.content_length ? *head.content_length - size : size;

@@ -143,6 +143,32 @@ TEST_F(Restored, RecordsOfJobsThatTheBackupDoesNotKnowWaitForAPerson) {
   EXPECT_FALSE(world_->engine().Status().restored);
 }
 
+// The list is read with another account's key, though the right one is named before and after.
+TEST_F(Restored, AnotherKeysListComparesNothing) {
+  SetPaused();
+  const std::string job = world_->Submit("sent since");
+  BackUp();
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(job));
+  FakeUpstream& upstream = world_->upstream;
+  upstream.isolates_accounts = true;
+  upstream.before_read = [&] { upstream.account = "account-2"; };
+  upstream.on_list = [&](const ListQuery&) -> std::optional<ListResult> {
+    upstream.account = "account-1";
+    return std::nullopt;
+  };
+  Restore();
+  ASSERT_TRUE(world_->store().PutSetting("dispatch_paused", "0").ok());
+  world_->Restart();
+  world_->RunFor(absl::Minutes(20));
+  EXPECT_EQ(world_->State(job), kPending);
+  EXPECT_TRUE(world_->engine().Status().restored);
+  upstream.before_read = nullptr;
+  ASSERT_TRUE(world_->RunToEnd(job));
+  EXPECT_EQ(world_->State(job), kSucceeded);
+  EXPECT_EQ(upstream.accepted().size(), 1u);
+}
+
 // What the check is for: without it the edit is paid twice.
 TEST_F(Restored, WithoutTheCheckAJobIsBilledTwice) {
   SetPaused();

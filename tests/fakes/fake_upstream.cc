@@ -66,6 +66,13 @@ void FakeUpstream::KeepLedger(LedgerFile file) {
 
 asio::awaitable<PostResult> FakeUpstream::Post(PostRequest request, LastByteGate& gate) {
   using Kind = PostScript::Kind;
+  if (!request.account.empty() && request.account != Account()) {
+    PostResult changed;
+    changed.fact.kind = FactKind::kNotAccepted;
+    changed.fact.note = "gate: the key was changed";
+    co_return changed;
+  }
+  const std::string by_account = account;
   PostScript script = TakeScript(request.payload.prompt);
   posts_.push_back({request.payload.prompt, clock_.Uptime(), PayloadFingerprint(request.payload)});
   CountedPlace place(in_flight_);
@@ -79,7 +86,7 @@ asio::awaitable<PostResult> FakeUpstream::Post(PostRequest request, LastByteGate
   if (script.kind == Kind::kNotSent) co_return unsent;
   if (script.early) {
     const std::string id =
-        script.kind == Kind::kAccept ? Accept(script, request.payload) : std::string();
+        script.kind == Kind::kAccept ? Accept(script, request.payload, by_account) : std::string();
     co_return AnswerTo(script, id);
   }
   CrashPoint("dispatch.body_sent");
@@ -95,11 +102,12 @@ asio::awaitable<PostResult> FakeUpstream::Post(PostRequest request, LastByteGate
   gate.LastByteGiven();
   std::string accepted_id;
   if (script.kind == Kind::kAccept || script.kind == Kind::kLoseAnswer) {
-    accepted_id = Accept(script, request.payload);
+    accepted_id = Accept(script, request.payload, by_account);
   }
   if (script.kind == Kind::kCapacity && script.leaves) {
     FakeRecord left = *script.leaves;
     left.payload = request.payload;
+    left.account = by_account;
     accepted_id = AddRecord(std::move(left));
   }
   CrashPoint("dispatch.last_byte");
@@ -138,9 +146,11 @@ void FakeUpstream::GiveBack(PostScript script, const std::string& prompt) {
   }
 }
 
-std::string FakeUpstream::Accept(const PostScript& script, const UpstreamPayload& payload) {
+std::string FakeUpstream::Accept(const PostScript& script, const UpstreamPayload& payload,
+                                 const std::string& by_account) {
   FakeRecord record = script.record;
   record.payload = payload;
+  record.account = by_account;
   const std::string id = AddRecord(std::move(record));
   accepted_.push_back({id, UpstreamNow(), payload});
   if (ledger_file_) ledger_file_->Add(accepted_.back());
@@ -203,14 +213,20 @@ PostResult FakeUpstream::AnswerTo(const PostScript& script, const std::string& a
 
 asio::awaitable<GetResult> FakeUpstream::Get(std::string upstream_id) {
   get_times_.push_back(clock_.Uptime());
-  co_await Sleep(get_takes);
+  if (before_read) before_read();
+  const std::string by_account = account;
   GetResult result;
+  result.key = Account();
+  co_await Sleep(get_takes);
   result.upstream_date = Date();
   if (on_get) {
-    if (auto answer = on_get(upstream_id)) co_return *std::move(answer);
+    if (auto answer = on_get(upstream_id)) {
+      answer->key = result.key;
+      co_return *std::move(answer);
+    }
   }
   const FakeRecord* record = Find(upstream_id);
-  if (record == nullptr || !record->found_by_id || !IsSeen(*record)) {
+  if (record == nullptr || !record->found_by_id || !IsSeen(*record, by_account)) {
     result.failure = ReadFailure::kNotFound;
     result.http_status = 404;
     co_return result;
@@ -223,18 +239,24 @@ asio::awaitable<GetResult> FakeUpstream::Get(std::string upstream_id) {
 asio::awaitable<ListResult> FakeUpstream::List(ListQuery query) {
   list_times_.push_back(clock_.Uptime());
   list_queries_.push_back(query);
-  co_await Sleep(list_takes);
+  if (before_read) before_read();
+  const std::string by_account = account;
   ListResult result;
+  result.key = Account();
+  co_await Sleep(list_takes);
   result.http_status = 200;
   result.upstream_date = Date();
   if (on_list) {
-    if (auto answer = on_list(query)) co_return *std::move(answer);
+    if (auto answer = on_list(query)) {
+      answer->key = result.key;
+      co_return *std::move(answer);
+    }
   }
   std::vector<const FakeRecord*> shown;
   shown.reserve(records_.size());
   for (auto it = records_.rbegin(); it != records_.rend(); ++it) {
     const bool is_asked_for = query.model.empty() || query.model == it->model;
-    if (it->listed && is_asked_for && IsSeen(*it) &&
+    if (it->listed && is_asked_for && IsSeen(*it, by_account) &&
         UpstreamNow() >= it->created_at + it->shows_after) {
       shown.push_back(&*it);
     }

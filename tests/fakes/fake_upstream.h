@@ -103,6 +103,8 @@ class FakeUpstream final : public Upstream {
   // Set: may answer in the place of the records; unset answers leave it to them.
   std::function<std::optional<GetResult>(const std::string& id)> on_get;
   std::function<std::optional<ListResult>(const ListQuery& query)> on_list;
+  // Set: called as each read begins, before the key that it is made with is taken.
+  std::function<void()> before_read;
 
   // A record that no POST of this process made; the answer is its id.
   std::string AddRecord(FakeRecord record);
@@ -137,10 +139,11 @@ class FakeUpstream final : public Upstream {
  private:
   PostScript TakeScript(const std::string& prompt);
   void GiveBack(PostScript script, const std::string& prompt);
-  bool IsSeen(const FakeRecord& record) const {
-    return !isolates_accounts || record.account == account;
+  bool IsSeen(const FakeRecord& record, const std::string& by_account) const {
+    return !isolates_accounts || record.account == by_account;
   }
-  std::string Accept(const PostScript& script, const UpstreamPayload& payload);
+  std::string Accept(const PostScript& script, const UpstreamPayload& payload,
+                     const std::string& by_account);
   PostResult AnswerTo(const PostScript& script, const std::string& accepted_id);
   static void StopEarly(const ListStop& stop, ListResult& result);
   UpstreamRecord View(const FakeRecord& record) const;

@@ -67,9 +67,10 @@ asio::awaitable<PostResult> ListedUpstream::Post(PostRequest /*request*/, LastBy
 
 asio::awaitable<GetResult> ListedUpstream::Get(std::string upstream_id) {
   const absl::Duration asked = clock_.Uptime();
+  GetResult result;
+  result.key = key;
   co_await Pass(takes);
   Request request{.time = asked, .is_list = false, .id = upstream_id};
-  GetResult result;
   const Record* record = Find(upstream_id);
   if (record == nullptr || !record->by_id) {
     result.failure = ReadFailure::kNotFound;
@@ -88,12 +89,14 @@ asio::awaitable<GetResult> ListedUpstream::Get(std::string upstream_id) {
 asio::awaitable<ListResult> ListedUpstream::List(ListQuery query) {
   Request request{
       .time = clock_.Uptime(), .is_list = true, .offset = query.offset, .limit = query.limit};
-  co_await Pass(takes + list_takes);
   ListResult result;
+  result.key = key;
+  co_await Pass(takes + list_takes);
   result.http_status = 200;
   if (on_list) {
     if (auto answer = on_list(query)) {
       requests.push_back(request);
+      answer->key = result.key;
       co_return *std::move(answer);
     }
   }

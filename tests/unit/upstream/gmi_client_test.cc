@@ -36,6 +36,7 @@ class ScriptedTransport final : public HttpTransport {
   asio::awaitable<HttpRead> Get(std::string target, Secret key, HttpSink& sink) override {
     asked.push_back(target);
     keys.push_back(key.Reveal());
+    if (meanwhile) meanwhile();
     HttpRead read;
     read.failure = failure;
     read.head = head;
@@ -85,6 +86,7 @@ class ScriptedTransport final : public HttpTransport {
   std::size_t piece = 1000;
   std::vector<std::string> asked;
   std::vector<std::string> keys;
+  std::function<void()> meanwhile;  // called while a read is under way
   std::string sent;
 };
 
@@ -172,6 +174,24 @@ TEST_F(GmiClientTest, TheAccountIsAHashOfTheKeyOfNow) {
   EXPECT_EQ(client_->Account(), "key:" + Sha256Hex(kKey).substr(0, 16));
   key_ = "another-key";
   EXPECT_EQ(client_->Account(), "key:" + Sha256Hex("another-key").substr(0, 16));
+}
+
+// Whatever the key file says before or after: what was read is of the account of that key.
+TEST_F(GmiClientTest, AReadNamesTheKeyThatItWasMadeWith) {
+  wire_->meanwhile = [this] { key_ = "another-key"; };
+  Answer(200, R"({"request_id":"a","status":"queued"})");
+  EXPECT_EQ(Await(client_->Get("a")).key, "key:" + Sha256Hex(kKey).substr(0, 16));
+  EXPECT_EQ(Await(client_->Get("a")).key, "key:" + Sha256Hex("another-key").substr(0, 16));
+  key_ = kKey;
+  Answer(200, R"({"requests":[]})");
+  EXPECT_EQ(Await(client_->List({})).key, "key:" + Sha256Hex(kKey).substr(0, 16));
+  // Failures too.
+  key_ = kKey;
+  Answer(403, "{}");
+  EXPECT_EQ(Await(client_->List({})).key, "key:" + Sha256Hex(kKey).substr(0, 16));
+  key_ = kKey;
+  EXPECT_EQ(Await(client_->Get("not an id")).key, "key:" + Sha256Hex(kKey).substr(0, 16));
+  EXPECT_EQ(wire_->keys, (std::vector<std::string>{kKey, "another-key", kKey, kKey}));
 }
 
 TEST_F(GmiClientTest, GetReadsARecord) {
