@@ -30,7 +30,8 @@ struct AttemptDriver::Exchange {
   Exchange(const EngineDeps& deps, Job j, int failures)
       : job(std::move(j)), unsent_failures(failures), progress(deps.executor, deps.clock) {}
 
-  Job job;  // as it was when the attempt began
+  Job job;          // as it was when the attempt began
+  std::string key;  // the name of the only key that it is made with
   int unsent_failures;
   absl::Duration start_deadline = absl::InfiniteDuration();  // uptime
   Attempt attempt;
@@ -115,6 +116,7 @@ asio::awaitable<AttemptReport> AttemptDriver::Run(std::string job_id, int unsent
   request.caller = job.caller;
   if (const auto* stored = std::get_if<StoredSource>(&job.edit.source)) request.source = *stored;
 
+  exchange->key = request.account;
   exchange->attempt.job_id = job.id;
   exchange->attempt.account = context_.accounts().Canonical(request.account);
   exchange->attempt.model = request.model;
@@ -191,8 +193,11 @@ asio::awaitable<AttemptReport> AttemptDriver::Conclude(Exchange& exchange, PostR
   report.answered = fact.http_status != 0;
   NoteRateLimit(fact, result.rate_limit, report);
   if (fact.kind == FactKind::kEveryoneRefused) {
-    input.everyone = co_await AskAboutKey(fact.http_status);
-    if (input.everyone == EveryoneMeaning::kPaused) {
+    input.everyone = co_await AskAboutKey(exchange, fact.http_status);
+    const bool may_send_again = input.everyone == EveryoneMeaning::kPaused;
+    if (may_send_again && KeyChanged(exchange)) {
+      report.answered = false;
+    } else if (may_send_again) {
       report.kind = AttemptReport::Kind::kEveryoneRefused;
     }
   }
@@ -279,9 +284,9 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
       co_return AttemptReport{.kind = AttemptReport::Kind::kSettled, .answered = true};
     }
     case FactKind::kEveryoneRefused: {
-      const EveryoneMeaning meaning = co_await AskAboutKey(fact.http_status);
+      const EveryoneMeaning meaning = co_await AskAboutKey(exchange, fact.http_status);
       if (meaning == EveryoneMeaning::kPaused) {
-        report.kind = AttemptReport::Kind::kEveryoneRefused;
+        if (!KeyChanged(exchange)) report.kind = AttemptReport::Kind::kEveryoneRefused;
         co_return report;
       }
       (co_await context_.Update(exchange.job.id,
@@ -310,17 +315,24 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
   co_return report;
 }
 
-asio::awaitable<EveryoneMeaning> AttemptDriver::AskAboutKey(int http_status) {
+asio::awaitable<EveryoneMeaning> AttemptDriver::AskAboutKey(const Exchange& exchange,
+                                                            int http_status) {
   ListQuery query;
   query.limit = 1;
   ListResult answer = co_await context_.deps().upstream.List(std::move(query));
-  const bool reads = answer.failure == ReadFailure::kNone;
+  const bool same_key = answer.key == exchange.key;
+  const bool reads = same_key && answer.failure == ReadFailure::kNone;
   context_.log().Error("upstream_refuses",
                        {{"http_status", http_status},
                         {"key_reads", reads},
+                        {"key_changed", !same_key},
                         {"key_refused", answer.failure == ReadFailure::kKeyRefused},
                         {"read_http_status", answer.http_status}});
   co_return http_status == 403 && reads ? EveryoneMeaning::kNotEntitled : EveryoneMeaning::kPaused;
+}
+
+bool AttemptDriver::KeyChanged(const Exchange& exchange) const {
+  return context_.deps().upstream.Account() != exchange.key;
 }
 
 asio::awaitable<bool> AttemptDriver::IsBlocked(const Attempt& attempt) {

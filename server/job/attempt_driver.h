@@ -52,7 +52,10 @@ class AttemptDriver {
   boost::asio::awaitable<AttemptReport> ConcludeUnsealed(Exchange& exchange, PostResult result);
   // True: the seal would find an equal payload in doubt, so that no body need be uploaded.
   boost::asio::awaitable<bool> IsBlocked(const Attempt& attempt);
-  boost::asio::awaitable<EveryoneMeaning> AskAboutKey(int http_status);
+  // Asks with the key of the attempt; what another one reads says nothing about a refusal of it.
+  boost::asio::awaitable<EveryoneMeaning> AskAboutKey(const Exchange& exchange, int http_status);
+  // There is another key now: no reason to pause for the refusal of the old one.
+  bool KeyChanged(const Exchange& exchange) const;
   absl::Duration EqualPayloadWait(int unsent_failures) const;
   absl::Duration NextDelay(int failures, absl::Duration asked) const;
 

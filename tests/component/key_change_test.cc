@@ -369,5 +369,72 @@ TEST_F(KeyChange, WhileAPersonDecidesDecidesNothing) {
   }
 }
 
+// Protocol.md section 3: a refusal that perhaps concerns everybody is looked into with the same
+// key.
+TEST_F(KeyChange, AfterARefusalFailsNoJob) {
+  for (const bool early : {false, true}) {
+    UseOld();
+    PostScript refused;
+    refused.kind = Kind::kEveryoneRefused;
+    refused.http_status = 403;
+    refused.early = early;
+    (early ? refused.upload : refused.answer_after) = absl::Seconds(5);
+    upstream().Script(refused);
+    const absl::Duration begun = world_.clock.Uptime();
+    const std::string job = world_.Submit(early ? "refused early" : "refused late");
+    world_.RunFor(absl::Seconds(2));
+    UseNew();  // which reads, and may send
+    ASSERT_TRUE(world_.RunToEnd(job));
+    EXPECT_EQ(world_.State(job), kSucceeded);
+    EXPECT_EQ(world_.Get(job).upstream_account, "account-2");
+    EXPECT_EQ(world_.Get(job).refusals, 0);
+    // Nothing pauses for the old key.
+    EXPECT_LE(upstream().posts().back().time - begun, absl::Seconds(30));
+  }
+}
+
+TEST_F(KeyChange, AsARefusalIsLookedIntoFailsNoJob) {
+  for (const bool early : {false, true}) {
+    PostScript refused;
+    refused.kind = Kind::kEveryoneRefused;
+    refused.http_status = 403;
+    refused.early = early;
+    upstream().Script(refused);
+    ReadByTheNewKey();
+    const int lists = upstream().lists();
+    const std::string job = world_.Submit(early ? "refused early" : "refused late");
+    ASSERT_TRUE(world_.RunUntil([&] { return upstream().lists() > lists; }, absl::Minutes(1)));
+    world_.Settle();
+    ReadAsEver();
+    EXPECT_EQ(world_.State(job), kPending);
+    ASSERT_TRUE(world_.RunToEnd(job));
+    EXPECT_EQ(world_.State(job), kSucceeded);
+  }
+}
+
+// The change is noticed by other jobs before the old key's refusal is understood.
+TEST_F(KeyChange, WhileARefusalIsLookedIntoPausesNobody) {
+  upstream().key = "key:3";
+  ASSERT_TRUE(world_.RunToEnd(world_.Submit("learns the third key")));
+  ASSERT_EQ(Learned(), 2);
+  UseOld();
+  PostScript refused;
+  refused.kind = Kind::kEveryoneRefused;
+  refused.http_status = 401;
+  upstream().Script(refused);
+  upstream().list_takes = absl::Seconds(5);
+  upstream().on_list = [](const ListQuery&) -> std::optional<ListResult> {
+    ListResult answer;
+    answer.failure = ReadFailure::kKeyRefused;
+    answer.http_status = 401;
+    return answer;
+  };
+  const std::string job = world_.Submit("refused");
+  world_.RunFor(absl::Seconds(1));
+  upstream().key = "key:3";
+  world_.Submit("shows the change");
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.Get(job).state == kQueued; }, absl::Seconds(30)));
+}
+
 }  // namespace
 }  // namespace lumaedit
