@@ -84,9 +84,9 @@ asio::awaitable<absl::Status> JobEngine::ResumeDispatch() {
     return context_.deps().store.PutSetting(kPausedSetting, "0");
   });
   if (!written.ok()) co_return written;
-  if (absl::Status compared = co_await restore_check_.Finish(); !compared.ok()) co_return compared;
   context_.SetDispatchPaused(false);
   context_.log().Warning("dispatch_resumed", {{"by", "operator"}});
+  restore_check_.Acknowledge();
   dispatcher_.Wake();
   co_return absl::OkStatus();
 }
@@ -94,6 +94,7 @@ asio::awaitable<absl::Status> JobEngine::ResumeDispatch() {
 EngineStatus JobEngine::Status() const {
   return {.paused = context_.paused_by_operator(),
           .restored = context_.restored(),
+          .restore = restore_check_.Status(),
           .draining = context_.draining(),
           .epoch = context_.lease().epoch,
           .lease_good_for = context_.LeaseLeft(),

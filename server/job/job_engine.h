@@ -36,7 +36,8 @@ class JobEngine final : public JobListener {
 
   // Dispatch off, everything else on (protocol.md section 5): durable, so it survives a restart. On
   // the I/O thread. Pausing holds at once, also where the store could not be told; a POST that is
-  // sealed goes on. Resuming also says that a restored store was compared by a person.
+  // sealed goes on. After a restore resuming ends the pause, and not the comparison with the list
+  // (restore_check.h): Status() tells what that waits for.
   boost::asio::awaitable<absl::Status> PauseDispatch();
   boost::asio::awaitable<absl::Status> ResumeDispatch();
   bool dispatch_paused() const { return context_.dispatch_paused(); }  // any thread

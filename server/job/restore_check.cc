@@ -50,28 +50,54 @@ asio::awaitable<absl::Status> RestoreCheck::Load() {
   if (restored.ok() && absl::SimpleAtoi(*restored, &micros)) {
     backup_time_ = absl::FromUnixMicros(micros);
   }
-  if (context_.restored()) context_.log().Warning("restored_store");
+  if (context_.restored()) {
+    status_.waits_for = RestoreWait::kList;
+    context_.log().Warning("restored_store");
+  }
   co_return absl::OkStatus();
 }
 
 asio::awaitable<void> RestoreCheck::Run() {
-  int strangers_told = 0;
   while (!context_.draining() && context_.restored()) {
     const Found found = co_await Compare();
-    if (found.read && found.in_doubt == 0 && found.strangers == 0) {
+    status_ = Judge(found);
+    Tell(found);
+    if (status_.waits_for == RestoreWait::kNothing) {
       const absl::Status finished = co_await Finish();
       if (finished.ok()) co_return;
-    }
-    if (found.read && found.strangers > 0 && found.strangers != strangers_told) {
-      strangers_told = found.strangers;
-      context_.log().Error("restored_store_misses_records", {{"count", found.strangers}});
+      // What the store does not know, the next start would not know.
+      status_.waits_for = RestoreWait::kList;
     }
     co_await wake_.WaitFor(kInterval);
   }
 }
 
+RestoreStatus RestoreCheck::Judge(const Found& found) const {
+  if (!found.read) return {RestoreWait::kList};
+  if (found.in_doubt > 0) return {RestoreWait::kInDoubt, found.in_doubt};
+  if (found.strangers > 0 && !acknowledged_) return {RestoreWait::kPerson, found.strangers};
+  return {};
+}
+
+void RestoreCheck::Tell(const Found& found) {
+  if (!found.read || found.strangers == 0 || found.strangers == strangers_told_) return;
+  strangers_told_ = found.strangers;
+  context_.log().Error("restored_store_misses_records", {{"count", found.strangers}});
+}
+
+void RestoreCheck::Acknowledge() {
+  if (!context_.restored()) return;
+  if (status_.waits_for == RestoreWait::kPerson) {
+    acknowledged_ = true;
+    status_ = {RestoreWait::kList};
+  }
+  context_.log().Warning(
+      "restored_store_not_compared",
+      {{"waits_for", RestoreWaitName(status_.waits_for)}, {"count", status_.count}});
+  wake_.Notify();
+}
+
 asio::awaitable<absl::Status> RestoreCheck::Finish() {
-  if (!context_.restored()) co_return absl::OkStatus();
   const absl::Status written = co_await Offload(context_.deps().store_worker, [this] {
     return context_.deps().store.PutSetting(kRestoredSetting, kCompared);
   });
@@ -85,11 +111,12 @@ asio::awaitable<absl::Status> RestoreCheck::Finish() {
 asio::awaitable<RestoreCheck::Found> RestoreCheck::Compare() {
   const ReconcileSettings& settings = context_.settings().reconcile;
   const std::string account = context_.accounts().Current();
-  const std::vector<JobView> pending = co_await PendingJobs();
   Found found;
+  const auto pending = co_await PendingJobs();
+  if (!pending.ok()) co_return found;
   absl::Time from = absl::InfiniteFuture();
   std::vector<Attempt> attempts;
-  for (const JobView& view : pending) {
+  for (const JobView& view : *pending) {
     attempts.push_back(AttemptSince(view.job));
     from = std::min(from, WidestWindowOf(attempts.back(), context_.upstream_time(), settings).from);
   }
@@ -139,18 +166,19 @@ asio::awaitable<RestoreCheck::Found> RestoreCheck::Compare() {
   co_return found;
 }
 
-asio::awaitable<std::vector<JobView>> RestoreCheck::PendingJobs() {
+asio::awaitable<absl::StatusOr<std::vector<JobView>>> RestoreCheck::PendingJobs() {
   std::vector<JobView> pending;
   const Lease lease = context_.lease();
   for (std::string after;;) {
     const auto page = co_await Offload(context_.deps().store_worker, [this, &lease, &after] {
       return context_.deps().store.LiveJobs(lease, after, kPage);
     });
-    if (!page.ok()) break;
+    if (!page.ok()) co_return page.status();
     for (const LiveJob& live : *page) {
       if (live.state != JobState::kPending) continue;
       auto view = co_await context_.View(live.id);
-      if (view.ok() && view->job.state == JobState::kPending) pending.push_back(*std::move(view));
+      if (!view.ok()) co_return view.status();
+      if (view->job.state == JobState::kPending) pending.push_back(*std::move(view));
     }
     if (page->size() < static_cast<std::size_t>(kPage)) break;
     after = page->back().id;

@@ -3,8 +3,9 @@
 // since.
 //
 // A PENDING job that some record fits is put in doubt as if its answer had been lost: the
-// reconciler finds its record, or it is HELD. Dispatch begins when no such job is left and the list
-// shows no record since the backup that nobody knows; with such records a person decides (resume).
+// reconciler finds its record, or it is HELD. Dispatch begins after a whole comparison that finds
+// no such job and no record since the backup that nobody knows; of such records a person says that
+// they were looked at (resume), once a comparison has told about them. Nothing skips a comparison.
 //
 // Owned by JobEngine; I/O thread.
 #pragma once
@@ -16,8 +17,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/base/signal.h"
 #include "server/job/engine_context.h"
+#include "server/job/engine_status.h"
 #include "server/job/reconciler.h"
 
 namespace lumaedit {
@@ -38,8 +41,10 @@ class RestoreCheck {
   boost::asio::awaitable<void> Run();
   void Wake() { wake_.Notify(); }
 
-  // A person says that it was compared. Dispatch goes on unless it is paused.
-  boost::asio::awaitable<absl::Status> Finish();
+  // A person has looked at what the last comparison told. It is compared once more, at once.
+  void Acknowledge();
+
+  RestoreStatus Status() const { return status_; }
 
  private:
   struct Found {
@@ -49,7 +54,10 @@ class RestoreCheck {
   };
 
   boost::asio::awaitable<Found> Compare();
-  boost::asio::awaitable<std::vector<JobView>> PendingJobs();
+  RestoreStatus Judge(const Found& found) const;
+  void Tell(const Found& found);
+  boost::asio::awaitable<absl::Status> Finish();
+  boost::asio::awaitable<absl::StatusOr<std::vector<JobView>>> PendingJobs();
   // What an attempt would look like that was made after the backup.
   Attempt AttemptSince(const Job& job) const;
   boost::asio::awaitable<void> PutInDoubt(Attempt attempt);
@@ -60,6 +68,9 @@ class RestoreCheck {
   Signal wake_;
   // When the last job of the backup changed its state; unset: the backup has no job.
   std::optional<absl::Time> backup_time_;
+  RestoreStatus status_;
+  int strangers_told_ = 0;
+  bool acknowledged_ = false;
 };
 
 }  // namespace lumaedit

@@ -143,6 +143,75 @@ TEST_F(Restored, RecordsOfJobsThatTheBackupDoesNotKnowWaitForAPerson) {
   EXPECT_FALSE(world_->engine().Status().restored);
 }
 
+// --- Resume is no comparison -------------------------------------------------------------------
+
+TEST_F(Restored, ResumeEndsThePauseAndNotTheComparison) {
+  SetPaused();
+  const std::string sent = world_->Submit("sent since");
+  BackUp();
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(sent));
+  Restore();
+  world_->upstream.on_list = [](const ListQuery&) {
+    ListResult down;
+    down.failure = ReadFailure::kBusy;
+    return down;
+  };
+  world_->Restart();
+  EXPECT_TRUE(world_->engine().Status().paused);
+  Resume();
+  EXPECT_FALSE(world_->engine().Status().paused);
+  EXPECT_TRUE(world_->engine().Status().restored);
+  EXPECT_EQ(world_->engine().Status().restore.waits_for, RestoreWait::kList);
+  EXPECT_GE(world_->log.Count("restored_store_not_compared"), 1);
+  world_->RunFor(absl::Hours(1));
+  EXPECT_EQ(world_->State(sent), kPending);
+  EXPECT_EQ(world_->upstream.accepted().size(), 1u);
+
+  world_->upstream.on_list = nullptr;
+  ASSERT_TRUE(world_->RunToEnd(sent));
+  EXPECT_EQ(world_->State(sent), kSucceeded);
+  EXPECT_EQ(world_->Get(sent).upstream_id, "record-1");
+  EXPECT_EQ(world_->upstream.accepted().size(), 1u);
+}
+
+TEST_F(Restored, ResumeWhileTheListIsReadSendsNothing) {
+  SetPaused();
+  const std::string sent = world_->Submit("sent since");
+  BackUp();
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(sent));
+  Restore();
+  world_->upstream.list_takes = absl::Seconds(40);
+  world_->Restart();
+  world_->RunFor(absl::Seconds(10));
+  Resume();
+  world_->RunFor(absl::Hours(1));
+  EXPECT_EQ(world_->upstream.accepted().size(), 1u);
+  EXPECT_EQ(world_->State(sent), kSucceeded);
+  EXPECT_FALSE(world_->engine().Status().restored);
+}
+
+// Said before anything was compared, it says nothing about records that were not seen yet.
+TEST_F(Restored, ResumeBeforeTheComparisonDoesNotAnswerForWhatItFinds) {
+  ASSERT_TRUE(world_->RunToEnd(world_->Submit("known")));
+  BackUp();
+  world_->RunFor(absl::Minutes(30));
+  ASSERT_TRUE(world_->RunToEnd(world_->Submit("submitted since")));
+  Restore();
+  world_->upstream.list_takes = absl::Seconds(40);
+  world_->Restart();
+  const std::string next = world_->Submit("next");
+  Resume();
+  world_->RunFor(absl::Hours(1));
+  EXPECT_EQ(world_->State(next), kPending);
+  EXPECT_EQ(world_->engine().Status().restore.waits_for, RestoreWait::kPerson);
+  EXPECT_EQ(world_->engine().Status().restore.count, 1);
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(next));
+  EXPECT_EQ(world_->State(next), kSucceeded);
+}
+
 // What the check is for: without it the edit is paid twice.
 TEST_F(Restored, WithoutTheCheckAJobIsBilledTwice) {
   SetPaused();
