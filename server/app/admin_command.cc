@@ -43,7 +43,18 @@ void PrintRestore(const json::object& status, std::ostream& out) {
   if (wait == nullptr || count == nullptr) return;
   const std::string_view word = wait->as_string();
   if (word == "list") {
-    out << "restored: the list is being read, or could not be read yet; it goes on by itself\n";
+    out << "restored: the list is being read, could not be read yet, or may not show every record "
+           "yet; it goes on by itself\n";
+  } else if (word == "previous_key") {
+    out << "restored: " << *count
+        << " PENDING jobs of the backup may have been sent with another account's key: name it "
+           "with "
+           "--gmi-previous-api-key-file, or have the jobs cancelled\n";
+  } else if (word == "account") {
+    out << "restored: the lists of " << *count
+        << " accounts that the backup used cannot be read: name the key with "
+           "--gmi-previous-api-key-file, or, if no job there can be asked for again: "
+           "luma-edit-gateway resume\n";
   } else if (word == "jobs_in_doubt") {
     out << "restored: the list shows records of " << *count
         << " jobs that are PENDING here; it goes on by itself when they are told apart\n";

@@ -22,9 +22,11 @@ struct DispatchStatus {
 // are of it (restore_check.h).
 enum class RestoreWait {
   kNothing,  // it is over, or the store was not restored
-  kList,     // the list was not read whole yet
+  kList,     // the list was not read whole yet, or may not show all records yet
+  kKey,      // PENDING jobs that may have been sent under an account that no key given reads
   kInDoubt,  // jobs that the list shows, until it is known whose its records are
   kPerson,   // records since the backup that nobody knows
+  kAccount,  // accounts that no key given reads, and a person
 };
 
 constexpr std::string_view RestoreWaitName(RestoreWait wait) {
@@ -33,10 +35,14 @@ constexpr std::string_view RestoreWaitName(RestoreWait wait) {
       return "";
     case RestoreWait::kList:
       return "list";
+    case RestoreWait::kKey:
+      return "previous_key";
     case RestoreWait::kInDoubt:
       return "jobs_in_doubt";
     case RestoreWait::kPerson:
       return "person";
+    case RestoreWait::kAccount:
+      return "account";
   }
   return "";
 }

@@ -188,13 +188,18 @@ asio::awaitable<bool> Reconciler::StillOpen(const JobView& view) {
 
 asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from) {
   const Accounts::Reader reader = context_.accounts().ReaderFor(account);
-  if (!reader.same_account) {
-    Pass none;
-    none.failed = true;
-    co_return none;
-  }
+  const bool may_learn =
+      !Accounts::IsLearned(context_.accounts().Canonical(reader.upstream.Account()));
+  Pass pass;
+  pass.failed = true;
+  if (!reader.same_account && !may_learn) co_return pass;
   const std::vector<JobView> nobody_in_particular;
-  co_return co_await ReadList(reader.upstream, from, nobody_in_particular);
+  pass = co_await ReadList(reader.upstream, from, nobody_in_particular);
+  const Accounts::Reader judge = context_.accounts().ReaderFor(account);
+  if (judge.same_account && &judge.upstream == &reader.upstream) co_return pass;
+  pass = Pass{};
+  pass.failed = true;
+  co_return pass;
 }
 
 asio::awaitable<Pass> Reconciler::ReadList(Upstream& upstream, absl::Time from,
