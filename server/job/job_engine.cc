@@ -29,7 +29,8 @@ JobEngine::JobEngine(EngineDeps deps, EngineSettings settings, std::string owner
       poller_(context_),
       reconciler_(context_),
       late_outcomes_(context_, poller_),
-      retention_(context_),
+      clock_trust_(context_),
+      retention_(context_, clock_trust_),
       restore_check_(context_, reconciler_, [this] { dispatcher_.Wake(); }),
       calls_(context_, reconciler_, poller_),
       lease_wake_(context_.deps().executor, context_.clock()),
@@ -42,6 +43,7 @@ JobEngine::~JobEngine() = default;
 asio::awaitable<absl::Status> JobEngine::Start() {
   if (absl::Status read = co_await ReadPause(); !read.ok()) co_return read;
   if (absl::Status read = co_await restore_check_.Load(); !read.ok()) co_return read;
+  if (absl::Status read = co_await clock_trust_.Load(); !read.ok()) co_return read;
   if (absl::Status read = co_await context_.accounts().Load(); !read.ok()) co_return read;
   if (absl::Status taken = co_await TakeOver(); !taken.ok()) co_return taken;
   // A loop that ends by a bug would leave jobs undriven behind a healthy face. A new process takes
@@ -226,6 +228,8 @@ asio::awaitable<void> JobEngine::KeepHouse() {
     }
     // Nothing is removed in a round that could not put off what is still needed.
     if (!all_kept) continue;
+    const bool may_remove = co_await clock_trust_.MayRemove();
+    if (!may_remove) continue;
     auto removed = co_await Offload(context_.deps().store_worker, [this] {
       return context_.deps().sources.RemoveExpired(context_.clock().Now());
     });

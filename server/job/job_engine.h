@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "server/job/call_desk.h"
+#include "server/job/clock_trust.h"
 #include "server/job/dispatcher.h"
 #include "server/job/engine_context.h"
 #include "server/job/engine_status.h"
@@ -76,6 +77,7 @@ class JobEngine final : public JobListener {
   Poller poller_;
   Reconciler reconciler_;
   LateOutcomes late_outcomes_;
+  ClockTrust clock_trust_;
   Retention retention_;
   RestoreCheck restore_check_;
   CallDesk calls_;
