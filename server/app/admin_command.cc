@@ -36,6 +36,35 @@ const Command kCommands[] = {
 
 double Usd(const json::value& micros) { return micros.to_number<double>() / 1e6; }
 
+// Why nothing is sent yet, and what a person can do about it.
+void PrintRestore(const json::object& status, std::ostream& out) {
+  const json::value* wait = status.if_contains("restore_waits_for");
+  const json::value* count = status.if_contains("restore_count");
+  if (wait == nullptr || count == nullptr) return;
+  const std::string_view word = wait->as_string();
+  if (word == "list") {
+    out << "restored: the list is being read, could not be read yet, or may not show every record "
+           "yet; it goes on by itself\n";
+  } else if (word == "previous_key") {
+    out << "restored: " << *count
+        << " PENDING jobs of the backup may have been sent with another account's key: name it "
+           "with "
+           "--gmi-previous-api-key-file, or have the jobs cancelled\n";
+  } else if (word == "account") {
+    out << "restored: the lists of " << *count
+        << " accounts that the backup used cannot be read: name the key with "
+           "--gmi-previous-api-key-file, or, if no job there can be asked for again: "
+           "luma-edit-gateway resume\n";
+  } else if (word == "jobs_in_doubt") {
+    out << "restored: the list shows records of " << *count
+        << " jobs that are PENDING here; it goes on by itself when they are told apart\n";
+  } else if (word == "person") {
+    out << "restored: " << *count
+        << " records since the backup belong to no job here, and whoever repeats those jobs pays "
+           "twice; when that is settled: luma-edit-gateway resume\n";
+  }
+}
+
 void PrintStatus(const json::object& status, std::ostream& out) {
   if (const json::value* job = status.if_contains("job_id")) {
     out << std::string_view(job->as_string()) << " is "
@@ -48,6 +77,7 @@ void PrintStatus(const json::object& status, std::ostream& out) {
   if (const json::value* restored = status.if_contains("restored");
       restored && restored->as_bool()) {
     out << "restored: nothing is sent until the upstream's list was compared with the store\n";
+    PrintRestore(status, out);
   }
   if (const json::value* dispatch = status.if_contains("dispatch")) {
     const std::string_view by = dispatch->at("held_back_by").as_string();

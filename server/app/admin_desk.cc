@@ -55,6 +55,13 @@ json::object Dispatch(const DispatchStatus& status) {
           {"one_at_a_time", status.one_at_a_time}};
 }
 
+void AddRestore(const EngineStatus& engine, json::object& answer) {
+  answer["restored"] = engine.restored;
+  if (!engine.restored) return;
+  answer["restore_waits_for"] = std::string(RestoreWaitName(engine.restore.waits_for));
+  answer["restore_count"] = engine.restore.count;
+}
+
 }  // namespace
 
 AdminAnswer AdminDesk::Answer(const AdminRequest& request) {
@@ -117,7 +124,7 @@ AdminAnswer AdminDesk::Status() {
   status["ready"] = ready_.load();
   if (engine) {
     status["paused"] = engine->paused;
-    status["restored"] = engine->restored;
+    AddRestore(*engine, status);
     status["draining"] = engine->draining;
     status["lease"] =
         json::object{{"epoch", engine->epoch},
@@ -153,7 +160,9 @@ AdminAnswer AdminDesk::SetPaused(bool paused) {
     return Json(503, {{"error", std::string(status.message())},
                       {"paused", deps_.engine.dispatch_paused()}});
   }
-  return Json(200, {{"paused", paused}});
+  json::object answer = {{"paused", paused}};
+  if (const std::optional<EngineStatus> engine = AskEngine()) AddRestore(*engine, answer);
+  return Json(200, answer);
 }
 
 AdminAnswer AdminDesk::Adopt(const std::string& body) {

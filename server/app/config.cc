@@ -188,6 +188,11 @@ void CheckTogether(Config& config, Errors& errors) {
   if (engine.retention.request_ids < engine.retention.jobs) {
     errors.Add("request-id-retention", "must not be shorter than --retention");
   }
+  if (engine.reconcile.confirm_window < engine.reconcile.visibility) {
+    errors.Add("confirm-window",
+               "must not be shorter than --visibility-time: whatever is in doubt would be HELD "
+               "before its record must show");
+  }
   if (engine.poll.first > engine.poll.most) {
     errors.Add("poll-first", "must not be longer than --poll-most");
   }

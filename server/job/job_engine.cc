@@ -29,7 +29,8 @@ JobEngine::JobEngine(EngineDeps deps, EngineSettings settings, std::string owner
       poller_(context_),
       reconciler_(context_),
       late_outcomes_(context_, poller_),
-      retention_(context_),
+      clock_trust_(context_),
+      retention_(context_, clock_trust_),
       restore_check_(context_, reconciler_, [this] { dispatcher_.Wake(); }),
       calls_(context_, reconciler_, poller_),
       lease_wake_(context_.deps().executor, context_.clock()),
@@ -42,6 +43,7 @@ JobEngine::~JobEngine() = default;
 asio::awaitable<absl::Status> JobEngine::Start() {
   if (absl::Status read = co_await ReadPause(); !read.ok()) co_return read;
   if (absl::Status read = co_await restore_check_.Load(); !read.ok()) co_return read;
+  if (absl::Status read = co_await clock_trust_.Load(); !read.ok()) co_return read;
   if (absl::Status read = co_await context_.accounts().Load(); !read.ok()) co_return read;
   if (absl::Status taken = co_await TakeOver(); !taken.ok()) co_return taken;
   // A loop that ends by a bug would leave jobs undriven behind a healthy face. A new process takes
@@ -84,9 +86,9 @@ asio::awaitable<absl::Status> JobEngine::ResumeDispatch() {
     return context_.deps().store.PutSetting(kPausedSetting, "0");
   });
   if (!written.ok()) co_return written;
-  if (absl::Status compared = co_await restore_check_.Finish(); !compared.ok()) co_return compared;
   context_.SetDispatchPaused(false);
   context_.log().Warning("dispatch_resumed", {{"by", "operator"}});
+  restore_check_.Acknowledge();
   dispatcher_.Wake();
   co_return absl::OkStatus();
 }
@@ -94,6 +96,7 @@ asio::awaitable<absl::Status> JobEngine::ResumeDispatch() {
 EngineStatus JobEngine::Status() const {
   return {.paused = context_.paused_by_operator(),
           .restored = context_.restored(),
+          .restore = restore_check_.Status(),
           .draining = context_.draining(),
           .epoch = context_.lease().epoch,
           .lease_good_for = context_.LeaseLeft(),
@@ -225,6 +228,8 @@ asio::awaitable<void> JobEngine::KeepHouse() {
     }
     // Nothing is removed in a round that could not put off what is still needed.
     if (!all_kept) continue;
+    const bool may_remove = co_await clock_trust_.MayRemove();
+    if (!may_remove) continue;
     auto removed = co_await Offload(context_.deps().store_worker, [this] {
       return context_.deps().sources.RemoveExpired(context_.clock().Now());
     });

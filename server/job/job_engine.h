@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "server/job/call_desk.h"
+#include "server/job/clock_trust.h"
 #include "server/job/dispatcher.h"
 #include "server/job/engine_context.h"
 #include "server/job/engine_status.h"
@@ -36,7 +37,8 @@ class JobEngine final : public JobListener {
 
   // Dispatch off, everything else on (protocol.md section 5): durable, so it survives a restart. On
   // the I/O thread. Pausing holds at once, also where the store could not be told; a POST that is
-  // sealed goes on. Resuming also says that a restored store was compared by a person.
+  // sealed goes on. After a restore resuming ends the pause, and not the comparison with the list
+  // (restore_check.h): Status() tells what that waits for.
   boost::asio::awaitable<absl::Status> PauseDispatch();
   boost::asio::awaitable<absl::Status> ResumeDispatch();
   bool dispatch_paused() const { return context_.dispatch_paused(); }  // any thread
@@ -75,6 +77,7 @@ class JobEngine final : public JobListener {
   Poller poller_;
   Reconciler reconciler_;
   LateOutcomes late_outcomes_;
+  ClockTrust clock_trust_;
   Retention retention_;
   RestoreCheck restore_check_;
   CallDesk calls_;

@@ -92,6 +92,12 @@ struct AccountName {
   std::string account;  // what it turned out to be
 };
 
+// An upstream account that was sent to.
+struct AccountUse {
+  std::string account;
+  absl::Time newest_accepted = absl::InfinitePast();  // seal time of its newest accepted attempt
+};
+
 struct JobFilter {
   std::vector<JobState> states;                        // empty: any
   std::map<std::string, std::string> labels;           // all must be equal
@@ -260,6 +266,9 @@ class JobStore {
 
   // --- Upstream accounts ------------------------------------------------------------------------
   virtual absl::StatusOr<std::vector<AccountName>> AccountNames() = 0;
+  // Those under which something was sealed no longer than `within` before the newest seal. Reads
+  // every attempt.
+  virtual absl::StatusOr<std::vector<AccountUse>> RecentAccounts(absl::Duration within) = 0;
   // `name` turned out to be `account`: every attempt and job that stands under it moves there, and
   // who seals or asks under `name` later is served under `account`. ALREADY_EXISTS: an upstream id
   // would have two owners; then nothing moves.

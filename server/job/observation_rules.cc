@@ -17,9 +17,8 @@ void JudgeSuccess(Job& after, const Job& before, const Observation& seen,
     after.outcome->read_time = seen.not_after;
     return;
   }
-  // change_time says since when the upstream has called it a success.
   const bool was_success = ReadStatusWord(before.upstream_status) == UpstreamStatus::kSuccess;
-  if (was_success && seen.not_after - before.change_time >= output_wait) {
+  if (was_success && seen.unchanged_for >= output_wait) {
     Fail(after, ErrorReason::kUpstreamOutputMissing,
          "the upstream reports success but gives no video", true);
   }

@@ -13,6 +13,8 @@ struct Observation {
   UpstreamRecord record;
   absl::Time not_before;  // the poll before, or the acceptance
   absl::Time not_after;   // this poll
+  // How long the upstream has used the word of the job, in uptime: wall time may jump.
+  absl::Duration unchanged_for = absl::ZeroDuration();
 };
 
 // False: its reading was stopped where its state is not told, or not all that belongs to it.

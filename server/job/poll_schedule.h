@@ -28,6 +28,7 @@ struct PolledJob {
   absl::Duration due;
   absl::Duration since;  // when it was accepted
   absl::Duration deadline;
+  absl::Duration changed;                        // when the upstream last changed its word
   absl::Time last_poll = absl::InfinitePast();   // when the last answer came
   absl::Time last_asked = absl::InfinitePast();  // when that was asked for
   int passed_over = 0;  // so many pages in a row did not show it although they should have

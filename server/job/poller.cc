@@ -125,7 +125,15 @@ void Poller::Add(const Job& job, bool at_once) {
   const absl::Duration age =
       std::clamp(context_.clock().Now() - job.accept_time, absl::ZeroDuration(),
                  context_.settings().poll.job_deadline);
-  if (!schedule_.Add(job, context_.clock().Uptime(), age, at_once)) return;
+  const absl::Duration uptime = context_.clock().Uptime();
+  const PolledJob* known = schedule_.Find(job.id);
+  const bool is_change = known != nullptr && known->job.change_time != job.change_time;
+  const bool is_new = schedule_.Add(job, uptime, age, at_once);
+  PolledJob& polled = *schedule_.Find(job.id);
+  if (is_change) polled.changed = uptime;
+  if (!is_new) return;
+  polled.changed = uptime - std::clamp(context_.clock().Now() - job.change_time,
+                                       absl::ZeroDuration(), context_.settings().poll.output_wait);
   sweeper_.Track(job, /*is_newest=*/!at_once);
   Show(*schedule_.Find(job.id));
   wake_.Notify();
@@ -233,9 +241,11 @@ asio::awaitable<void> Poller::Serve(asio::awaitable<Reading> page, std::vector<s
     if (job == nullptr) continue;
     const bool is_due = context_.clock().Uptime() >= job->deadline;
     const absl::Time now = context_.clock().Now();
-    const bool is_news = DecideObservation(job->job, {one.record, job->last_asked, now},
-                                           context_.settings().poll.output_wait)
-                             .has_value();
+    const absl::Duration unchanged_for = context_.clock().Uptime() - job->changed;
+    const bool is_news =
+        DecideObservation(job->job, {one.record, job->last_asked, now, unchanged_for},
+                          context_.settings().poll.output_wait)
+            .has_value();
     auto conclusion = Conclude(one.job_id, std::move(one.record), asked, absl::ZeroDuration());
     if (!is_news && !is_due) {
       co_await std::move(conclusion);
@@ -301,7 +311,7 @@ asio::awaitable<void> Poller::Judge(std::string job_id, UpstreamRecord record, a
   job->last_poll = now;
   job->last_asked = asked;
   const absl::Duration output_wait = context_.settings().poll.output_wait;
-  const Observation seen{std::move(record), before, now};
+  const Observation seen{std::move(record), before, now, context_.clock().Uptime() - job->changed};
   // Judged in memory first: nothing new costs no transaction.
   if (!DecideObservation(job->job, seen, output_wait)) co_return;
   EngineContext::OwnedDecide decide = [seen, output_wait](const JobView& view) {

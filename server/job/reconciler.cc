@@ -188,13 +188,17 @@ asio::awaitable<bool> Reconciler::StillOpen(const JobView& view) {
 
 asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from) {
   const Accounts::Reader reader = context_.accounts().ReaderFor(account);
-  if (!reader.same_account) {
-    Pass none;
-    none.failed = true;
-    co_return none;
-  }
+  const bool may_learn =
+      !Accounts::IsLearned(context_.accounts().Canonical(reader.key));
+  Pass pass;
+  pass.failed = true;
+  if (!reader.same_account && !may_learn) co_return pass;
   const std::vector<JobView> nobody_in_particular;
-  co_return co_await ReadList(reader, from, nobody_in_particular);
+  pass = co_await ReadList(reader, from, nobody_in_particular);
+  if (context_.accounts().IsKeyOf(reader.key, account)) co_return pass;
+  pass = Pass{};
+  pass.failed = true;
+  co_return pass;
 }
 
 asio::awaitable<Pass> Reconciler::ReadList(Accounts::Reader reader, absl::Time from,

@@ -34,7 +34,8 @@ class Reconciler {
   // The next pass for this job is due now.
   void LookNow(const std::string& job_id);
 
-  // One reading of the list, back to `from` in the upstream's time, with a key of `account`.
+  // One reading of the list, back to `from` in the upstream's time. Failed where no key given is of
+  // this account; a key that is not learned may turn out to be.
   boost::asio::awaitable<Pass> ReadList(std::string account, absl::Time from);
 
   std::size_t waiting() const { return waiting_.size(); }

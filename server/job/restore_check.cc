@@ -5,6 +5,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "server/job/attempt_rules.h"
 #include "server/job/payload.h"
 
@@ -21,11 +23,40 @@ constexpr char kRestoredSetting[] = "restored";
 constexpr char kEmptyBackup[] = "empty";
 constexpr char kCompared[] = "compared";
 
+// A line for each account that was sent to in the last day of the backup: the seal time of its
+// newest accepted attempt in microseconds (0: none), a space, the account.
+constexpr char kAccountsSetting[] = "restored_accounts";
+constexpr absl::Duration kRecent = absl::Hours(24);
+
 constexpr int kPage = 500;
+
+std::vector<AccountUse> ReadAccounts(const std::string& setting) {
+  std::vector<AccountUse> used;
+  const std::vector<std::string> lines = absl::StrSplit(setting, '\n', absl::SkipEmpty());
+  for (const std::string& line : lines) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(line, absl::MaxSplits(' ', 1));
+    AccountUse use{.account = parts.second};
+    std::int64_t micros = 0;
+    if (absl::SimpleAtoi(parts.first, &micros) && micros > 0) {
+      use.newest_accepted = absl::FromUnixMicros(micros);
+    }
+    used.push_back(std::move(use));
+  }
+  return used;
+}
 
 }  // namespace
 
 absl::Status MarkRestored(JobStore& store) {
+  const auto used = store.RecentAccounts(kRecent);
+  if (!used.ok()) return used.status();
+  const absl::Status put = store.PutSetting(
+      kAccountsSetting, absl::StrJoin(*used, "\n", [](std::string* out, const AccountUse& use) {
+        const bool accepted = IsSet(use.newest_accepted);
+        absl::StrAppend(out, accepted ? absl::ToUnixMicros(use.newest_accepted) : 0, " ",
+                        use.account);
+      }));
+  if (!put.ok()) return put;
   const auto newest = store.NewestStateTime();
   if (!newest.ok()) return newest.status();
   return store.PutSetting(kRestoredSetting, IsSet(*newest)
@@ -50,28 +81,77 @@ asio::awaitable<absl::Status> RestoreCheck::Load() {
   if (restored.ok() && absl::SimpleAtoi(*restored, &micros)) {
     backup_time_ = absl::FromUnixMicros(micros);
   }
-  if (context_.restored()) context_.log().Warning("restored_store");
+  if (!context_.restored()) co_return absl::OkStatus();
+  const auto accounts = co_await Offload(context_.deps().store_worker, [this] {
+    return context_.deps().store.GetSetting(kAccountsSetting);
+  });
+  if (!accounts.ok() && !absl::IsNotFound(accounts.status())) co_return accounts.status();
+  if (accounts.ok()) used_ = ReadAccounts(*accounts);
+  started_ = context_.clock().Uptime();
+  status_.waits_for = RestoreWait::kList;
+  context_.log().Warning("restored_store");
   co_return absl::OkStatus();
 }
 
 asio::awaitable<void> RestoreCheck::Run() {
-  int strangers_told = 0;
   while (!context_.draining() && context_.restored()) {
     const Found found = co_await Compare();
-    if (found.read && found.in_doubt == 0 && found.strangers == 0) {
+    status_ = Judge(found);
+    Tell(found);
+    if (status_.waits_for == RestoreWait::kNothing) {
       const absl::Status finished = co_await Finish();
       if (finished.ok()) co_return;
+      // What the store does not know, the next start would not know.
+      status_.waits_for = RestoreWait::kList;
     }
-    if (found.read && found.strangers > 0 && found.strangers != strangers_told) {
-      strangers_told = found.strangers;
-      context_.log().Error("restored_store_misses_records", {{"count", found.strangers}});
-    }
-    co_await wake_.WaitFor(kInterval);
+    const absl::Duration unshown = AllShownFrom() - context_.clock().Uptime();
+    co_await wake_.WaitFor(unshown > absl::ZeroDuration() ? std::min(kInterval, unshown)
+                                                          : kInterval);
   }
 }
 
+absl::Duration RestoreCheck::AllShownFrom() const {
+  const ReconcileSettings& settings = context_.settings().reconcile;
+  // Of a backup without a job nothing can have been sent.
+  if (!backup_time_) return started_;
+  return started_ + settings.visibility + context_.upstream_time().Doubt(settings);
+}
+
+RestoreStatus RestoreCheck::Judge(const Found& found) const {
+  if (!found.read || found.began < AllShownFrom()) return {RestoreWait::kList};
+  if (!found.unread.empty() && found.of_backup > 0) return {RestoreWait::kKey, found.of_backup};
+  if (found.in_doubt > 0) return {RestoreWait::kInDoubt, found.in_doubt};
+  if (acknowledged_) return {};
+  if (found.strangers > 0) return {RestoreWait::kPerson, found.strangers};
+  if (!found.unread.empty()) return {RestoreWait::kAccount, static_cast<int>(found.unread.size())};
+  return {};
+}
+
+void RestoreCheck::Tell(const Found& found) {
+  if (status_.waits_for == RestoreWait::kList) return;
+  for (const std::string& account : found.unread) {
+    if (!accounts_told_.insert(account).second) continue;
+    context_.log().Error("restored_store_account_unread",
+                         {{"account", account}, {"jobs", found.of_backup}});
+  }
+  if (found.strangers == 0 || found.strangers == strangers_told_) return;
+  strangers_told_ = found.strangers;
+  context_.log().Error("restored_store_misses_records", {{"count", found.strangers}});
+}
+
+void RestoreCheck::Acknowledge() {
+  if (!context_.restored()) return;
+  if (status_.waits_for == RestoreWait::kPerson || status_.waits_for == RestoreWait::kAccount) {
+    acknowledged_ = true;
+    status_ = {RestoreWait::kList};
+  }
+  context_.log().Warning(
+      "restored_store_not_compared",
+      {{"waits_for", RestoreWaitName(status_.waits_for)}, {"count", status_.count}});
+  wake_.Notify();
+}
+
 asio::awaitable<absl::Status> RestoreCheck::Finish() {
-  if (!context_.restored()) co_return absl::OkStatus();
   const absl::Status written = co_await Offload(context_.deps().store_worker, [this] {
     return context_.deps().store.PutSetting(kRestoredSetting, kCompared);
   });
@@ -83,74 +163,131 @@ asio::awaitable<absl::Status> RestoreCheck::Finish() {
 }
 
 asio::awaitable<RestoreCheck::Found> RestoreCheck::Compare() {
-  const ReconcileSettings& settings = context_.settings().reconcile;
-  const std::string account = context_.accounts().Current();
-  const std::vector<JobView> pending = co_await PendingJobs();
   Found found;
+  found.began = context_.clock().Uptime();
+  const auto pending = co_await PendingJobs();
+  if (!pending.ok()) co_return found;
   absl::Time from = absl::InfiniteFuture();
-  std::vector<Attempt> attempts;
-  for (const JobView& view : pending) {
-    attempts.push_back(AttemptSince(view.job, account));
-    from = std::min(from, WidestWindowOf(attempts.back(), context_.upstream_time(), settings).from);
+  std::vector<Attempt> open;
+  for (const JobView& view : *pending) {
+    open.push_back(AttemptSince(view.job));
+    from = std::min(
+        from,
+        WidestWindowOf(open.back(), context_.upstream_time(), context_.settings().reconcile).from);
   }
+  from = std::min(from, BackupTime());
   // Of a backup without a job no time is known: any record may be older.
-  const absl::Duration offset = context_.upstream_time().offset.value_or(absl::ZeroDuration());
-  const absl::Time backup = backup_time_ ? *backup_time_ + std::min(offset, absl::ZeroDuration())
-                                         : absl::InfiniteFuture();
-  from = std::min(from, backup);
   if (from == absl::InfiniteFuture()) {
     found.read = true;
     co_return found;
   }
+  found.read = co_await CompareWith(context_.accounts().Current(), from, open, found);
+  if (!found.read) co_return found;
+  // After the present key was read: it may have turned out to be of one of them.
+  for (const std::string& account : OtherAccounts()) {
+    bool read = false;
+    if (&context_.accounts().ReaderFor(account).upstream != &context_.deps().upstream) {
+      read = co_await CompareWith(account, from, open, found);
+    }
+    if (read) continue;
+    if (context_.accounts().ReaderFor(account).same_account) {
+      found.read = false;
+    } else {
+      found.unread.push_back(account);
+    }
+  }
+  found.of_backup =
+      static_cast<int>(std::count_if(open.begin(), open.end(), [this](const Attempt& attempt) {
+        return backup_time_ && attempt.seal_time <= *backup_time_;
+      }));
+  co_return found;
+}
 
-  const Pass pass = co_await reconciler_.ReadList(account, from);
-  found.read = pass.Covers(from);
-  if (!found.read) {
+asio::awaitable<bool> RestoreCheck::CompareWith(std::string account, absl::Time from,
+                                                std::vector<Attempt>& open, Found& found) {
+  const ReconcileSettings& settings = context_.settings().reconcile;
+  const Pass pass = co_await reconciler_.ReadList(account, ReadFrom(account, from));
+  if (!pass.Covers(from)) {
     context_.log().Warning("restored_store_list_unread", {{"failed", pass.failed}});
-    co_return found;
+    co_return false;
   }
   const auto rivals = co_await Offload(context_.deps().store_worker, [this, &account] {
     return context_.deps().store.UnboundAttempts(account);
   });
-  if (!rivals.ok()) {
-    found.read = false;
-    co_return found;
-  }
+  if (!rivals.ok()) co_return false;
   const auto fits = [&](const UpstreamRecord& record, const Attempt& attempt) {
     return Fits(record, attempt, context_.upstream_time(), settings);
   };
   for (const UpstreamRecord& record : pass.unowned) {
     const bool is_known =
-        std::any_of(attempts.begin(), attempts.end(),
+        std::any_of(open.begin(), open.end(),
                     [&](const Attempt& attempt) { return fits(record, attempt); }) ||
         std::any_of(rivals->begin(), rivals->end(),
                     [&](const UnboundAttempt& rival) { return fits(record, rival.attempt); });
-    const bool is_newer = !IsSet(record.created_at) || record.created_at > backup;
+    const bool is_newer = !IsSet(record.created_at) || record.created_at > BackupTime();
     if (!is_known && backup_time_ && is_newer) ++found.strangers;
   }
-  for (Attempt& attempt : attempts) {
+  std::vector<Attempt> left;
+  for (Attempt& attempt : open) {
     const bool may_be_sent =
         std::any_of(pass.unowned.begin(), pass.unowned.end(),
                     [&](const UpstreamRecord& record) { return fits(record, attempt); });
-    if (!may_be_sent) continue;
+    if (!may_be_sent) {
+      left.push_back(std::move(attempt));
+      continue;
+    }
     ++found.in_doubt;
+    attempt.account = account;
     co_await PutInDoubt(std::move(attempt));
   }
-  co_return found;
+  open = std::move(left);
+  co_return true;
 }
 
-asio::awaitable<std::vector<JobView>> RestoreCheck::PendingJobs() {
+std::vector<std::string> RestoreCheck::OtherAccounts() const {
+  const Accounts& accounts = context_.accounts();
+  std::vector<std::string> others;
+  for (const AccountUse& use : used_) {
+    std::string account = accounts.Canonical(use.account);
+    const bool is_known = account == accounts.Current() ||
+                          std::find(others.begin(), others.end(), account) != others.end();
+    if (!is_known) others.push_back(std::move(account));
+  }
+  return others;
+}
+
+absl::Time RestoreCheck::ReadFrom(const std::string& account, absl::Time from) const {
+  const Accounts& accounts = context_.accounts();
+  const Upstream& reader = accounts.ReaderFor(account).upstream;
+  if (Accounts::IsLearned(accounts.Canonical(reader.Account()))) return from;
+  const absl::Duration offset = context_.upstream_time().offset.value_or(absl::ZeroDuration());
+  for (const AccountUse& use : used_) {
+    if (!IsSet(use.newest_accepted)) continue;
+    from = std::min(from, use.newest_accepted + std::min(offset, absl::ZeroDuration()) -
+                              context_.settings().reconcile.clock_doubt_unlearned);
+  }
+  return from;
+}
+
+absl::Time RestoreCheck::BackupTime() const {
+  const absl::Duration offset = context_.upstream_time().offset.value_or(absl::ZeroDuration());
+  return backup_time_ ? *backup_time_ + std::min(offset, absl::ZeroDuration())
+                      : absl::InfiniteFuture();
+}
+
+asio::awaitable<absl::StatusOr<std::vector<JobView>>> RestoreCheck::PendingJobs() {
   std::vector<JobView> pending;
   const Lease lease = context_.lease();
   for (std::string after;;) {
     const auto page = co_await Offload(context_.deps().store_worker, [this, &lease, &after] {
       return context_.deps().store.LiveJobs(lease, after, kPage);
     });
-    if (!page.ok()) break;
+    if (!page.ok()) co_return page.status();
     for (const LiveJob& live : *page) {
       if (live.state != JobState::kPending) continue;
       auto view = co_await context_.View(live.id);
-      if (view.ok() && view->job.state == JobState::kPending) pending.push_back(*std::move(view));
+      if (!view.ok()) co_return view.status();
+      if (view->job.state == JobState::kPending) pending.push_back(*std::move(view));
     }
     if (page->size() < static_cast<std::size_t>(kPage)) break;
     after = page->back().id;

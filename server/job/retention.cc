@@ -10,38 +10,21 @@ constexpr absl::Duration kInterval = absl::Minutes(10);
 // One transaction removes so many jobs; others write in between.
 constexpr int kBatch = 100;
 constexpr absl::Duration kBetweenBatches = absl::Milliseconds(100);
-// Wall time that moved so much more or less than uptime was set by somebody. A wrong one would
-// remove jobs of yesterday; whoever set it has a day to notice.
-constexpr absl::Duration kJump = absl::Minutes(10);
-constexpr absl::Duration kMistrust = absl::Hours(24);
 
 }  // namespace
 
-Retention::Retention(EngineContext& context)
+Retention::Retention(EngineContext& context, ClockTrust& clock_trust)
     : context_(context),
-      wake_(context.deps().executor, context.clock()),
-      looked_wall_(context.clock().Now()),
-      looked_uptime_(context.clock().Uptime()) {}
+      clock_trust_(clock_trust),
+      wake_(context.deps().executor, context.clock()) {}
 
 asio::awaitable<void> Retention::Run() {
   while (!context_.draining()) {
-    if (ClockIsSteady()) co_await PurgeAll();
+    const bool may_remove = co_await clock_trust_.MayRemove();
+    if (may_remove) co_await PurgeAll();
     if (context_.draining()) break;
     co_await wake_.WaitFor(kInterval);
   }
-}
-
-bool Retention::ClockIsSteady() {
-  const absl::Time wall = context_.clock().Now();
-  const absl::Duration uptime = context_.clock().Uptime();
-  const absl::Duration drift = (wall - looked_wall_) - (uptime - looked_uptime_);
-  looked_wall_ = wall;
-  looked_uptime_ = uptime;
-  if (absl::AbsDuration(drift) > kJump) {
-    context_.log().Warning("clock_jumped", {{"seconds", absl::ToDoubleSeconds(drift)}});
-    steady_from_ = uptime + kMistrust;
-  }
-  return uptime >= steady_from_;
 }
 
 asio::awaitable<void> Retention::PurgeAll() {

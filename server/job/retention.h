@@ -7,28 +7,25 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "server/base/signal.h"
+#include "server/job/clock_trust.h"
 #include "server/job/engine_context.h"
 
 namespace lumaedit {
 
 class Retention {
  public:
-  explicit Retention(EngineContext& context);
+  Retention(EngineContext& context, ClockTrust& clock_trust);
 
   // Until the engine drains.
   boost::asio::awaitable<void> Run();
   void Wake() { wake_.Notify(); }
 
  private:
-  // False: wall time has jumped not long ago, and what it says about ages is not to be trusted.
-  bool ClockIsSteady();
   boost::asio::awaitable<void> PurgeAll();
 
   EngineContext& context_;
+  ClockTrust& clock_trust_;
   Signal wake_;
-  absl::Time looked_wall_;
-  absl::Duration looked_uptime_;
-  absl::Duration steady_from_ = -absl::InfiniteDuration();  // uptime
 };
 
 }  // namespace lumaedit

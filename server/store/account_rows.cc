@@ -20,6 +20,22 @@ absl::StatusOr<std::vector<AccountName>> ReadAccountNames(SqliteConnection& conn
   }
 }
 
+absl::StatusOr<std::vector<AccountUse>> ReadRecentAccounts(SqliteConnection& connection,
+                                                           absl::Duration within) {
+  std::vector<AccountUse> accounts;
+  Statement select = connection.Prepare(
+      "SELECT account, coalesce(max(CASE WHEN upstream_id <> '' THEN seal_time END), -1)"
+      " FROM attempts GROUP BY account"
+      " HAVING max(seal_time) >= (SELECT max(seal_time) FROM attempts) - ?");
+  select.Bind(absl::ToInt64Microseconds(within));
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return accounts;
+    accounts.push_back({select.Text(0), select.Int(1) < 0 ? absl::InfinitePast()
+                                                          : absl::FromUnixMicros(select.Int(1))});
+  }
+}
+
 absl::Status MoveAccountRows(SqliteConnection& connection, const std::string& name,
                              const std::string& account) {
   RETURN_IF_ERROR(connection

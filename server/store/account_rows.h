@@ -17,6 +17,9 @@ absl::StatusOr<std::string> AccountOf(SqliteConnection& connection, const std::s
 
 absl::StatusOr<std::vector<AccountName>> ReadAccountNames(SqliteConnection& connection);
 
+absl::StatusOr<std::vector<AccountUse>> ReadRecentAccounts(SqliteConnection& connection,
+                                                           absl::Duration within);
+
 // ALREADY_EXISTS: two jobs would own one upstream id; the caller's transaction is to be undone.
 absl::Status MoveAccountRows(SqliteConnection& connection, const std::string& name,
                              const std::string& account);

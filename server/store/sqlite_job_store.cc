@@ -175,6 +175,11 @@ class SqliteJobStore final : public JobStore {
     return Read<std::vector<AccountName>>([&](SqliteConnection& c) { return ReadAccountNames(c); });
   }
 
+  absl::StatusOr<std::vector<AccountUse>> RecentAccounts(absl::Duration within) override {
+    return Read<std::vector<AccountUse>>(
+        [&](SqliteConnection& c) { return ReadRecentAccounts(c, within); });
+  }
+
   absl::Status MoveAccount(const std::string& name, const std::string& account) override {
     return WriteStatus([&](SqliteConnection& c) { return MoveAccountRows(c, name, account); });
   }

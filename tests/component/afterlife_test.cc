@@ -205,6 +205,63 @@ TEST(Retention, AClockThatWasSetForwardRemovesNothingForADay) {
   EXPECT_TRUE(absl::IsNotFound(Seen(world, job).status()));
 }
 
+// The clock was set while the gateway was off: nothing saw it jump.
+TEST(Retention, AStartWithAClockFarAheadForgetsNothing) {
+  SteppedWorld world(ShortRetention());
+  const SubmitRequest request = world.Request("a");
+  const std::string job = world.Submit(request);
+  ASSERT_TRUE(world.RunToEnd(job));
+  world.RunFor(absl::Hours(5));
+  ASSERT_TRUE(absl::IsNotFound(Seen(world, job).status()));
+  world.Stop();
+  world.clock.JumpWallTime(absl::Hours(24 * 730));
+  world.upstream.skew = -absl::Hours(24 * 730);
+  world.Start();
+  // Another restart does not make it right, nor does a job of that time.
+  const std::string young = world.Submit("b");
+  ASSERT_TRUE(world.RunToEnd(young));
+  world.RunFor(absl::Minutes(30));
+  world.Restart();
+  world.RunFor(absl::Hours(20));
+  EXPECT_EQ(world.log.Count("clock_ahead"), 2);
+  EXPECT_TRUE(Seen(world, young).ok());
+  const absl::Status repeat = Submitted(world, request);
+  EXPECT_TRUE(HasReason(repeat, ErrorReason::kRequestIdRetired)) << repeat;
+  EXPECT_EQ(world.upstream.accepted().size(), 2u);
+  // A day is what whoever set it has to notice.
+  world.RunFor(absl::Hours(5));
+  EXPECT_TRUE(absl::IsNotFound(Seen(world, young).status()));
+}
+
+// A gateway that was off for days: its clock is right, and the upstream says so.
+TEST(Retention, ALongTimeOffPutsNothingOffOnceTheUpstreamAgrees) {
+  SteppedWorld world(ShortRetention());
+  const std::string job = world.Submit("a");
+  ASSERT_TRUE(world.RunToEnd(job));
+  world.Stop();
+  world.clock.Advance(absl::Hours(60));
+  world.Start();
+  world.RunFor(absl::Minutes(15));
+  EXPECT_TRUE(Seen(world, job).ok()) << "not asked yet";
+  ASSERT_TRUE(world.RunToEnd(world.Submit("b")));
+  world.RunFor(absl::Minutes(15));
+  EXPECT_TRUE(absl::IsNotFound(Seen(world, job).status()));
+}
+
+// Idle for days, then restarted: the clock was believed all the time.
+TEST(Retention, AnIdleWeekendPutsNothingOff) {
+  SteppedWorld world(ShortRetention());
+  const std::string job = world.Submit("a");
+  ASSERT_TRUE(world.RunToEnd(job));
+  world.RunFor(absl::Hours(2));
+  for (int day = 0; day < 3; ++day) {
+    world.Restart();
+    world.RunFor(absl::Hours(24));
+  }
+  EXPECT_TRUE(absl::IsNotFound(Seen(world, job).status()));
+  EXPECT_EQ(world.log.Count("clock_ahead"), 0);
+}
+
 TEST(Retention, ManyGoInBatches) {
   WorldOptions options = ShortRetention();
   SteppedWorld world(options);

@@ -137,6 +137,24 @@ TEST(Poll, ASuccessWithoutAVideoIsAskedAgainForAMinute) {
   }
 }
 
+// Also after a restart, where what has passed before is told by wall time.
+TEST(Poll, AJumpOfTheWallClockDoesNotEndTheWaitForAVideo) {
+  for (const bool restarts : {false, true}) {
+    SteppedWorld world;
+    world.upstream.Script(Course({{absl::ZeroDuration(), "processing"},
+                                  {absl::Seconds(3), "success", false},
+                                  {absl::Seconds(40), "success", true}}));
+    const std::string job = world.Submit("a");
+    world.RunFor(absl::Seconds(10));
+    ASSERT_EQ(world.Get(job).upstream_status, "success");
+    if (restarts) world.Restart();
+    world.clock.JumpWallTime(absl::Hours(1));
+    world.upstream.skew = -absl::Hours(1);
+    ASSERT_TRUE(world.RunToEnd(job));
+    EXPECT_EQ(world.State(job), kSucceeded) << restarts;
+  }
+}
+
 TEST(Poll, ASuccessWithoutAVideoOnThePost) {
   SteppedWorld world;
   world.upstream.Script(Course({{absl::ZeroDuration(), "success", false}}));

@@ -169,6 +169,166 @@ TEST_F(Restored, AnotherKeysListComparesNothing) {
   EXPECT_EQ(upstream.accepted().size(), 1u);
 }
 
+// --- Resume is no comparison -------------------------------------------------------------------
+
+TEST_F(Restored, ResumeEndsThePauseAndNotTheComparison) {
+  SetPaused();
+  const std::string sent = world_->Submit("sent since");
+  BackUp();
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(sent));
+  world_->upstream.on_list = [](const ListQuery&) {
+    ListResult down;
+    down.failure = ReadFailure::kBusy;
+    return down;
+  };
+  Restore();
+  EXPECT_TRUE(world_->engine().Status().paused);
+  Resume();
+  EXPECT_FALSE(world_->engine().Status().paused);
+  EXPECT_TRUE(world_->engine().Status().restored);
+  EXPECT_EQ(world_->engine().Status().restore.waits_for, RestoreWait::kList);
+  EXPECT_GE(world_->log.Count("restored_store_not_compared"), 1);
+  world_->RunFor(absl::Hours(1));
+  EXPECT_EQ(world_->State(sent), kPending);
+  EXPECT_EQ(world_->upstream.accepted().size(), 1u);
+
+  world_->upstream.on_list = nullptr;
+  ASSERT_TRUE(world_->RunToEnd(sent));
+  EXPECT_EQ(world_->State(sent), kSucceeded);
+  EXPECT_EQ(world_->Get(sent).upstream_id, "record-1");
+  EXPECT_EQ(world_->upstream.accepted().size(), 1u);
+}
+
+TEST_F(Restored, ResumeWhileTheListIsReadSendsNothing) {
+  SetPaused();
+  const std::string sent = world_->Submit("sent since");
+  BackUp();
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(sent));
+  world_->upstream.list_takes = absl::Seconds(40);
+  Restore();
+  world_->RunFor(absl::Seconds(10));
+  Resume();
+  world_->RunFor(absl::Hours(1));
+  EXPECT_EQ(world_->upstream.accepted().size(), 1u);
+  EXPECT_EQ(world_->State(sent), kSucceeded);
+  EXPECT_FALSE(world_->engine().Status().restored);
+}
+
+// Said before anything was compared, it says nothing about records that were not seen yet.
+TEST_F(Restored, ResumeBeforeTheComparisonDoesNotAnswerForWhatItFinds) {
+  ASSERT_TRUE(world_->RunToEnd(world_->Submit("known")));
+  BackUp();
+  world_->RunFor(absl::Minutes(30));
+  ASSERT_TRUE(world_->RunToEnd(world_->Submit("submitted since")));
+  Restore();
+  world_->upstream.list_takes = absl::Seconds(40);
+  world_->Restart();
+  const std::string next = world_->Submit("next");
+  Resume();
+  world_->RunFor(absl::Hours(1));
+  EXPECT_EQ(world_->State(next), kPending);
+  EXPECT_EQ(world_->engine().Status().restore.waits_for, RestoreWait::kPerson);
+  EXPECT_EQ(world_->engine().Status().restore.count, 1);
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(next));
+  EXPECT_EQ(world_->State(next), kSucceeded);
+}
+
+// --- Other accounts, and what does not show yet -----------------------------------------------
+
+class RestoredWithAnotherKey : public Restored {
+ protected:
+  // One job is done and one PENDING in the backup; that one is sent since, with the old key. Then
+  // the store is restored, together with another key.
+  void SendWithTheOldKey(const std::string& new_account) {
+    world_->upstream.isolates_accounts = true;
+    world_->upstream.key = "key:1";
+    ASSERT_TRUE(world_->RunToEnd(world_->Submit("done")));
+    SetPaused();
+    sent_ = world_->Submit("sent since");
+    BackUp();
+    Resume();
+    ASSERT_TRUE(world_->RunToEnd(sent_));
+    ASSERT_EQ(world_->upstream.accepted().size(), 2u);
+    world_->upstream.key = "key:2";
+    world_->upstream.account = new_account;
+    Restore();
+  }
+
+  std::string sent_;
+};
+
+TEST_F(RestoredWithAnotherKey, NothingIsSentWhileTheOldAccountIsNotRead) {
+  SendWithTheOldKey("account-2");
+  Resume();
+  const std::string next = world_->Submit("next");
+  world_->RunFor(absl::Hours(1));
+  EXPECT_EQ(world_->State(sent_), kPending);
+  EXPECT_EQ(world_->State(next), kPending);
+  EXPECT_EQ(world_->engine().Status().restore.waits_for, RestoreWait::kKey);
+  EXPECT_EQ(world_->engine().Status().restore.count, 1);
+  EXPECT_EQ(world_->log.Count("restored_store_account_unread"), 1);
+  Resume();
+  world_->RunFor(absl::Hours(1));
+  EXPECT_EQ(world_->upstream.accepted().size(), 2u) << "no word of a person makes it unsent";
+
+  // The old key is named: its list shows what became of the job.
+  FakeUpstream old(world_->io.get_executor(), world_->clock);
+  old.key = "key:1";
+  for (const FakeRecord& record : world_->upstream.records()) old.AddRecord(record);
+  world_->previous = &old;
+  world_->Restart();
+  ASSERT_TRUE(world_->RunToEnd(sent_));
+  EXPECT_EQ(world_->State(sent_), kSucceeded);
+  EXPECT_EQ(world_->Get(sent_).upstream_id, "record-2");
+  ASSERT_TRUE(world_->RunToEnd(next));
+  EXPECT_EQ(world_->State(next), kSucceeded);
+  EXPECT_EQ(world_->upstream.accepted().size(), 3u);
+  world_->Stop();
+  world_->previous = nullptr;
+  world_->Start();
+}
+
+TEST_F(RestoredWithAnotherKey, WithoutTheOldKeyItsJobsAreCancelledAndAPersonSaysSo) {
+  SendWithTheOldKey("account-2");
+  Resume();
+  const std::string next = world_->Submit("next");
+  world_->RunFor(absl::Minutes(30));
+  EXPECT_EQ(world_->Cancel(sent_), CancelResult::kPrevented);
+  world_->RunFor(absl::Minutes(30));
+  EXPECT_EQ(world_->State(next), kPending);
+  EXPECT_EQ(world_->engine().Status().restore.waits_for, RestoreWait::kAccount);
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(next));
+  EXPECT_EQ(world_->State(next), kSucceeded);
+}
+
+TEST_F(RestoredWithAnotherKey, ANewKeyOfTheSameAccountIsToldByItsList) {
+  SendWithTheOldKey("account-1");
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(sent_));
+  EXPECT_EQ(world_->State(sent_), kSucceeded);
+  EXPECT_EQ(world_->upstream.accepted().size(), 2u);
+  EXPECT_EQ(world_->log.Count("restored_store_account_unread"), 0);
+}
+
+// It was sent just before the restore, and the list shows it within the visibility time.
+TEST_F(Restored, WhatTheListDoesNotShowYetIsNotSentAgain) {
+  SetPaused();
+  const std::string sent = world_->Submit("sent just now");
+  BackUp();
+  world_->upstream.usual.record.shows_after = absl::Seconds(100);
+  Resume();
+  ASSERT_TRUE(world_->RunToState(sent, kQueued));
+  Restore();
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(sent));
+  EXPECT_EQ(world_->State(sent), kSucceeded);
+  EXPECT_EQ(world_->upstream.accepted().size(), 1u);
+}
+
 // What the check is for: without it the edit is paid twice.
 TEST_F(Restored, WithoutTheCheckAJobIsBilledTwice) {
   SetPaused();

@@ -97,6 +97,21 @@ TEST(Sources, AJobThatWaitsForDaysKeepsItsSourceAlsoAcrossRestarts) {
   EXPECT_FALSE(world.sources.Get(kCaller, inline_source).ok());
 }
 
+TEST(Sources, AClockThatWasSetForwardRemovesNothingForADay) {
+  for (const bool while_off : {false, true}) {
+    SteppedWorld world;
+    const std::string source = Source(world, absl::Hours(24));
+    world.RunFor(absl::Minutes(90));
+    if (while_off) world.Stop();
+    world.clock.JumpWallTime(absl::Hours(25));
+    if (while_off) world.Start();
+    world.RunFor(absl::Hours(20));
+    EXPECT_TRUE(world.sources.Get(kCaller, source).ok()) << while_off;
+    world.RunFor(absl::Hours(6));
+    EXPECT_FALSE(world.sources.Get(kCaller, source).ok()) << while_off;
+  }
+}
+
 TEST(Sources, AnInlineSourceIsMeasuredBeforeItsJobIsThere) {
   SteppedWorld world;
   SubmitRequest request = world.Request("rain");

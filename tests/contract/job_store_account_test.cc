@@ -2,6 +2,8 @@
 // about after their end (protocol.md sections 1, 3 and 4).
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "tests/contract/job_store_suite.h"
 
 namespace lumaedit {
@@ -59,6 +61,27 @@ TEST_P(JobStoreSuite, WhatStandsUnderAKeyMovesToItsAccount) {
 
   harness_->Reopen();
   EXPECT_THAT(*store().AccountNames(), SizeIs(1));
+}
+
+TEST_P(JobStoreSuite, RecentAccountsAreThoseOfTheNewestSeals) {
+  EXPECT_THAT(*store().RecentAccounts(absl::Hours(24)), IsEmpty());
+  const Lease lease = Acquired();
+  ASSERT_TRUE(store().Seal(lease, Under(AttemptFor(Inserted(), "a"), "long ago")).ok());
+  clock().Advance(absl::Hours(25));
+  const absl::Time accepted = Now();
+  Accepted(lease, Inserted(), "up-1");
+  clock().Advance(absl::Hours(23));
+  ASSERT_TRUE(store().Seal(lease, Under(AttemptFor(Inserted(), "b"), "now")).ok());
+  auto accounts = store().RecentAccounts(absl::Hours(24));
+  ASSERT_TRUE(accounts.ok()) << accounts.status();
+  std::sort(accounts->begin(), accounts->end(),
+            [](const AccountUse& a, const AccountUse& b) { return a.account < b.account; });
+  ASSERT_THAT(*accounts, SizeIs(2));
+  EXPECT_EQ(accounts->front().account, kAccount);
+  EXPECT_EQ(accounts->front().newest_accepted, accepted);
+  EXPECT_EQ(accounts->back().account, "now");
+  EXPECT_EQ(accounts->back().newest_accepted, absl::InfinitePast());
+  EXPECT_THAT(*store().RecentAccounts(absl::Hours(1000)), SizeIs(3));
 }
 
 TEST_P(JobStoreSuite, AKeyWhoseMoveWouldGiveAnIdTwoOwnersStaysWhereItIs) {

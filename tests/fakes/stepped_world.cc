@@ -88,6 +88,7 @@ absl::Status SteppedWorld::TryStart() {
   engine_ = std::make_unique<JobEngine>(EngineDeps{.store = *store_,
                                                    .sources = sources,
                                                    .upstream = metered,
+                                                   .previous_upstream = previous,
                                                    .hub = *hub_,
                                                    .board = board,
                                                    .store_worker = worker,

@@ -67,7 +67,8 @@ class SteppedWorld {
   boost::asio::io_context io;
   JobMetrics& metrics;
   FakeUpstream upstream;
-  MeteredUpstream metered;  // what the engine asks
+  Upstream* previous = nullptr;  // with the key before; for the next engine
+  MeteredUpstream metered;       // what the engine asks
   FakeSourceStore sources;
   InlineWorker worker;
   FakeMediaProbe probe;

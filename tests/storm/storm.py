@@ -26,7 +26,8 @@ import guarantees  # noqa: E402
 import recorded  # noqa: E402
 
 FLAGS = {"--poll-first": "50ms", "--poll-most": "300ms", "--poll-rate": "300", "--heartbeat": "5s",
-         "--stream-age": "6s", "--stalled-write": "5s", "--confirm-window": "8s", "--most-refusals": "1000", "--log-level": "warning"}
+         "--stream-age": "6s", "--stalled-write": "5s", "--confirm-window": "8s", "--visibility-time": "2s",
+         "--most-refusals": "1000", "--log-level": "warning"}
 # Refusals make transitions: SUBMITTING and back to PENDING.
 FAULTS = [
     {"fault": "rate_limit_429", "on": "post", "probability": 0.35,

@@ -105,6 +105,29 @@ TEST_F(AdminServerTest, TheSubcommandsSpeakToIt) {
   EXPECT_EQ(RunAdminCommand({}, out, err), std::nullopt);
 }
 
+// Resume ends the pause; why nothing is sent yet is said.
+TEST_F(AdminServerTest, ResumeOfARestoredStoreSaysWhatItWaitsFor) {
+  std::string body;
+  const Address address = Serve([&](const AdminRequest&) {
+    return AdminAnswer{200, "application/json", body};
+  });
+  const std::string where = absl::StrCat("--admin-listen=", address.ToString());
+  const auto printed = [&](const std::string& wait) {
+    body = absl::StrCat(R"({"paused": false, "restored": true, "restore_waits_for": ")", wait,
+                        R"(", "restore_count": 3})");
+    std::ostringstream out;
+    std::ostringstream err;
+    EXPECT_EQ(RunAdminCommand({"resume", where}, out, err), 0);
+    return out.str();
+  };
+  EXPECT_THAT(printed("list"), AllOf(HasSubstr("nothing is sent"), HasSubstr("being read")));
+  EXPECT_THAT(printed("previous_key"),
+              AllOf(HasSubstr("3 PENDING"), HasSubstr("--gmi-previous-api-key-file")));
+  EXPECT_THAT(printed("account"), AllOf(HasSubstr("3 accounts"), HasSubstr("resume")));
+  EXPECT_THAT(printed("jobs_in_doubt"), HasSubstr("3 jobs"));
+  EXPECT_THAT(printed("person"), AllOf(HasSubstr("3 records"), HasSubstr("resume")));
+}
+
 TEST(PrometheusMetrics, CountsUnderTheRightLabels) {
   PrometheusMetrics metrics("1.2.3");
   metrics.Transitioned(JobState::kHeld);

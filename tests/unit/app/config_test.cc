@@ -101,6 +101,12 @@ TEST_F(ConfigTest, TellsAllErrorsTogetherEachWithItsName) {
   }
 }
 
+TEST_F(ConfigTest, TheConfirmWindowIsNoShorterThanTheVisibilityTime) {
+  EXPECT_THAT(ReadConfig(With({"--confirm-window=119s"})).errors,
+              ElementsAre(AllOf(StartsWith("--confirm-window:"), HasSubstr("--visibility-time"))));
+  EXPECT_THAT(ReadConfig(With({"--confirm-window=2m"})).errors, IsEmpty());
+}
+
 TEST_F(ConfigTest, OffLoopbackNeedsTlsWithClientCertificates) {
   EXPECT_THAT(ReadConfig(With({"--listen=0.0.0.0:8443"})).errors,
               ElementsAre(AllOf(StartsWith("--listen:"), HasSubstr("--client-ca-file"))));

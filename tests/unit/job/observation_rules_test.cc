@@ -24,13 +24,15 @@ Job Running(JobState state, std::string word) {
   return job;
 }
 
-Observation See(std::string word, bool has_outcome = true, absl::Time at = kSeen) {
+Observation See(std::string word, bool has_outcome = true,
+                absl::Duration unchanged_for = absl::ZeroDuration(), absl::Time at = kSeen) {
   Observation seen;
   seen.record.id = "u";
   seen.record.status = ReadStatusWord(word);
   seen.record.status_word = std::move(word);
   seen.not_before = kBefore;
   seen.not_after = at;
+  seen.unchanged_for = unchanged_for;
   if (seen.record.status == UpstreamStatus::kSuccess && has_outcome) {
     seen.record.outcome = Outcome{.video_url = "https://media.example.com/a.mp4",
                                   .thumbnail_url = {},
@@ -117,14 +119,16 @@ TEST(DecideObservation, SuccessWithoutAVideoWaits) {
     EXPECT_EQ(first->job.state, state);
     EXPECT_EQ(first->job.change_time, kSeen);
     job = first->job;
-    const absl::Time just_before = kSeen + kOutputWait - absl::Microseconds(1);
+    const absl::Duration just_before = kOutputWait - absl::Microseconds(1);
     EXPECT_FALSE(DecideObservation(job, See("success", false, just_before), kOutputWait));
-    const auto last =
-        DecideObservation(job, See("success", false, kSeen + kOutputWait), kOutputWait);
+    const auto last = DecideObservation(job, See("success", false, kOutputWait), kOutputWait);
     ASSERT_TRUE(last.has_value());
     EXPECT_EQ(last->job.state, kFailed);
     EXPECT_EQ(last->job.error->reason, ErrorReason::kUpstreamOutputMissing);
     EXPECT_EQ(last->job.charge.state, ChargeState::kUncertain);
+    // Wall time says nothing: it may have jumped.
+    EXPECT_FALSE(DecideObservation(job, See("success", false, just_before, kSeen + absl::Hours(1)),
+                                   kOutputWait));
     const auto late = DecideObservation(job, See("success", true, just_before), kOutputWait);
     ASSERT_TRUE(late.has_value());
     EXPECT_EQ(late->job.state, kSucceeded);

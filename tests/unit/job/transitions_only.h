@@ -113,6 +113,7 @@ class TransitionsOnly final : public JobStore {
     return Not();
   }
   absl::StatusOr<std::vector<AccountName>> AccountNames() override { return Not(); }
+  absl::StatusOr<std::vector<AccountUse>> RecentAccounts(absl::Duration) override { return Not(); }
   absl::Status MoveAccount(const std::string&, const std::string&) override { return Not(); }
   absl::StatusOr<int> Purge(absl::Time, absl::Time, int) override { return Not(); }
   absl::StatusOr<absl::Time> NewestStateTime() override { return Not(); }
