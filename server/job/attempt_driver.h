@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -38,10 +39,13 @@ class AttemptDriver {
  public:
   explicit AttemptDriver(EngineContext& context) : context_(context) {}
 
+  using OnLate = std::function<void(const AttemptReport& report)>;
+
   // `unsent_failures`: how often this job could not be sent so far, for the backoff. After
-  // `start_deadline` (uptime) it is not sealed.
+  // `start_deadline` (uptime) it is not sealed. After kNoAnswerYet the exchange goes on, and
+  // `on_late` hears once how it ended, on the I/O thread, unless the engine stops before.
   boost::asio::awaitable<AttemptReport> Run(std::string job_id, int unsent_failures,
-                                            absl::Duration start_deadline);
+                                            absl::Duration start_deadline, OnLate on_late);
 
  private:
   struct Exchange;
@@ -50,6 +54,10 @@ class AttemptDriver {
   boost::asio::awaitable<void> Converse(std::shared_ptr<Exchange> exchange, PostRequest request);
   boost::asio::awaitable<AttemptReport> Conclude(Exchange& exchange, PostResult result);
   boost::asio::awaitable<AttemptReport> ConcludeUnsealed(Exchange& exchange, PostResult result);
+  // A body without its last byte was accepted (assumption A1 broken), and the job is not sealed.
+  boost::asio::awaitable<AttemptReport> ConcludeShortBody(Exchange& exchange, PostResult result);
+  // True: the id and the charge are kept with a job that ended meanwhile.
+  boost::asio::awaitable<bool> SettleEnded(const Exchange& exchange, Fact accepted);
   // True: the seal would find an equal payload in doubt, so that no body need be uploaded.
   boost::asio::awaitable<bool> IsBlocked(const Attempt& attempt);
   // Asks with the key of the attempt; what another one reads says nothing about a refusal of it.
