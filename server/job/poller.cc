@@ -318,23 +318,29 @@ asio::awaitable<void> Poller::Judge(std::string job_id, UpstreamRecord record, a
   if (job == nullptr) co_return;
   const absl::Time now = context_.clock().Now();
   // What the poll before did not see happened after that one was asked.
-  const absl::Time before = IsSet(job->last_asked) ? job->last_asked : job->job.accept_time;
+  const Observation seen{std::move(record), job->last_asked, now};
   job->last_poll = now;
   job->last_asked = asked;
   const absl::Duration output_wait = context_.settings().poll.output_wait;
-  const Observation seen{std::move(record), before, now};
   // Judged in memory first: nothing new costs no transaction.
   if (!DecideObservation(job->job, seen, output_wait)) co_return;
   EngineContext::OwnedDecide decide = [seen, output_wait](const JobView& view) {
-    return DecideObservation(view.job, seen, output_wait);
+    Observation since = seen;
+    if (!IsSet(since.not_before)) since.not_before = SealOf(view);
+    return DecideObservation(view.job, since, output_wait);
   };
   auto change = co_await context_.Update(job_id, std::move(decide));
-  if (!change.ok()) co_return;
+  if (!change.ok()) {
+    // Nobody knows it yet: to the next poll it is not what happened after this one.
+    if (PolledJob* left = schedule_.Find(job_id)) left->last_asked = seen.not_before;
+    co_return;
+  }
   CrashPoint("poll.committed");
   if (change->transition) {
-    const absl::Time committed = change->transition->record_time;
-    context_.deps().metrics.DetectionDelay(std::max(committed - now, absl::ZeroDuration()),
-                                           std::max(committed - before, absl::ZeroDuration()));
+    const Transition& known = *change->transition;
+    context_.deps().metrics.DetectionDelay(
+        std::max(known.record_time - known.not_after, absl::ZeroDuration()),
+        std::max(known.record_time - known.not_before, absl::ZeroDuration()));
   }
 }
 
