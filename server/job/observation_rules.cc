@@ -41,6 +41,15 @@ bool MayJudgeFromList(const UpstreamRecord& record) {
   return true;
 }
 
+absl::Time SealOf(const JobView& view) {
+  for (const Attempt& attempt : view.attempts) {
+    if (!attempt.upstream_id.empty() && attempt.upstream_id == view.job.upstream_id) {
+      return attempt.seal_time;
+    }
+  }
+  return view.job.create_time;
+}
+
 std::optional<Decision> DecideObservation(const Job& job, const Observation& seen,
                                           absl::Duration output_wait) {
   if (!IsRunning(job.state)) return std::nullopt;

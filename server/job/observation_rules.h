@@ -11,7 +11,7 @@ namespace lumaedit {
 
 struct Observation {
   UpstreamRecord record;
-  absl::Time not_before;  // the poll before, or the acceptance
+  absl::Time not_before;  // the poll before; unset: the first
   absl::Time not_after;   // this poll
   // How long the upstream has used the word of the job, in uptime: wall time may jump.
   absl::Duration unchanged_for = absl::ZeroDuration();
@@ -23,6 +23,10 @@ bool TellsState(const UpstreamRecord& record);
 // False: an end without what belongs to it. The list may leave out what the record's own answer has
 // (whether it does is not known: upstream.md section 10), so that one is asked.
 bool MayJudgeFromList(const UpstreamRecord& record);
+
+// When the POST was sealed that made the job's record; its creation, where no attempt is bound to
+// the record. An answer that was long under way tells less: the record has gone on since.
+absl::Time SealOf(const JobView& view);
 
 // Unset: nothing new was seen, so nothing is written. States only go forward: a step back or an
 // unknown word changes `upstream_status` alone.

@@ -1,7 +1,6 @@
 #include "server/job/poller.h"
 
 #include <algorithm>
-#include <unordered_set>
 #include <utility>
 
 #include "server/base/crash_point.h"
@@ -102,22 +101,23 @@ void Poller::AskById(PolledJob& job) {
 }
 
 void Poller::AskPage(SweepPage page) {
-  std::vector<std::string> planned;
+  const auto unjudged = std::make_shared<std::set<std::string>>();
   for (const std::string& upstream_id : page.serves) {
     PolledJob& job = *schedule_.FindRecord(upstream_id);
     schedule_.Ask(job);
-    planned.push_back(job.job.id);
+    unjudged->insert(job.job.id);
   }
-  const auto give_up = [this, planned](const std::string&) {
-    for (const std::string& job_id : planned) PutBack(job_id);
-  };
-  context_.tasks().Spawn("poll_page", Serve(sweeper_.Read(std::move(page)), planned, Spend()),
-                         give_up);
+  context_.tasks().Spawn("poll_page", Serve(sweeper_.Read(std::move(page)), unjudged, Spend()),
+                         [this, unjudged](const std::string&) { GiveUp(*unjudged); });
 }
 
 void Poller::Walk() {
-  context_.tasks().Spawn("poll_walk", Serve(sweeper_.Walk(), {}, Spend()),
-                         [this](const std::string&) { sweeper_.ForgetWalk(); });
+  const auto unjudged = std::make_shared<std::set<std::string>>();
+  context_.tasks().Spawn("poll_walk", Serve(sweeper_.Walk(), unjudged, Spend()),
+                         [this, unjudged](const std::string&) {
+                           sweeper_.ForgetWalk();
+                           GiveUp(*unjudged);
+                         });
 }
 
 void Poller::Add(const Job& job, bool at_once) {
@@ -159,6 +159,13 @@ void Poller::Show(const PolledJob& job) {
 void Poller::PutBack(const std::string& job_id) {
   if (PolledJob* job = schedule_.Find(job_id)) schedule_.PutBack(*job);
   wake_.Notify();
+}
+
+void Poller::GiveUp(const std::set<std::string>& unjudged) {
+  for (const std::string& job_id : unjudged) {
+    if (PolledJob* job = schedule_.Find(job_id)) job->passed_over = kMostPassedOver;
+    Reschedule(job_id, context_.settings().poll.old_interval);
+  }
 }
 
 void Poller::Reschedule(const std::string& job_id, absl::Duration at_least) {
@@ -220,13 +227,13 @@ void Poller::LogFailure(const std::string& job_id, const std::string& upstream_i
                                          {"note", NoteToLog(answer.http_status, answer.note)}});
 }
 
-asio::awaitable<void> Poller::Serve(asio::awaitable<Reading> page, std::vector<std::string> planned,
+asio::awaitable<void> Poller::Serve(asio::awaitable<Reading> page, Unjudged unjudged,
                                     [[maybe_unused]] Place place) {
   Reading reading = co_await std::move(page);
   wake_.Notify();
   if (!reading) {
     // Whatever was wrong with the page: each is asked by itself once.
-    for (const std::string& job_id : planned) {
+    for (const std::string& job_id : *unjudged) {
       if (PolledJob* job = schedule_.Find(job_id)) job->passed_over = kMostPassedOver;
       PutBack(job_id);
     }
@@ -234,7 +241,7 @@ asio::awaitable<void> Poller::Serve(asio::awaitable<Reading> page, std::vector<s
   }
   const std::string key = reading->key;
   const absl::Time asked = reading->asked;
-  std::vector<Seen> seen = Sort(*std::move(reading), planned);
+  std::vector<Seen> seen = Sort(*std::move(reading), *unjudged);
   for (Seen& one : seen) {
     co_await context_.accounts().OnOwnedRecord(key, one.account, one.record.org_id);
     const PolledJob* job = schedule_.Find(one.job_id);
@@ -249,6 +256,7 @@ asio::awaitable<void> Poller::Serve(asio::awaitable<Reading> page, std::vector<s
     auto conclusion = Conclude(one.job_id, std::move(one.record), asked, absl::ZeroDuration());
     if (!is_news && !is_due) {
       co_await std::move(conclusion);
+      unjudged->erase(one.job_id);
       continue;
     }
     // Side by side, so that they share a commit.
@@ -256,12 +264,12 @@ asio::awaitable<void> Poller::Serve(asio::awaitable<Reading> page, std::vector<s
                            [this, job_id = one.job_id](const std::string&) {
                              Reschedule(job_id, context_.settings().poll.old_interval);
                            });
+    unjudged->erase(one.job_id);
   }
 }
 
-std::vector<Poller::Seen> Poller::Sort(ListSweeper::Reading page,
-                                       const std::vector<std::string>& planned) {
-  std::unordered_set<std::string> missing(planned.begin(), planned.end());
+std::vector<Poller::Seen> Poller::Sort(ListSweeper::Reading page, std::set<std::string>& unjudged) {
+  std::set<std::string> missing = unjudged;
   std::vector<Seen> seen;
   for (UpstreamRecord& record : page.records) {
     PolledJob* job = schedule_.FindRecord(record.id);
@@ -276,6 +284,7 @@ std::vector<Poller::Seen> Poller::Sort(ListSweeper::Reading page,
     }
     missing.erase(job->job.id);
     job->passed_over = 0;
+    unjudged.insert(job->job.id);
     schedule_.Ask(*job);
     context_.deps().metrics.Observed(/*from_list=*/true);
     seen.push_back({job->job.id, job->job.upstream_account, std::move(record)});
@@ -286,6 +295,7 @@ std::vector<Poller::Seen> Poller::Sort(ListSweeper::Reading page,
     ++job->passed_over;
     if (!page.was_stopped && job->passed_over >= kMostPassedOver) sweeper_.Displace(job->job);
     schedule_.PutBack(*job);
+    unjudged.erase(job_id);
   }
   return seen;
 }
@@ -307,23 +317,30 @@ asio::awaitable<void> Poller::Judge(std::string job_id, UpstreamRecord record, a
   if (job == nullptr) co_return;
   const absl::Time now = context_.clock().Now();
   // What the poll before did not see happened after that one was asked.
-  const absl::Time before = IsSet(job->last_asked) ? job->last_asked : job->job.accept_time;
+  const Observation seen{std::move(record), job->last_asked, now,
+                         context_.clock().Uptime() - job->changed};
   job->last_poll = now;
   job->last_asked = asked;
   const absl::Duration output_wait = context_.settings().poll.output_wait;
-  const Observation seen{std::move(record), before, now, context_.clock().Uptime() - job->changed};
   // Judged in memory first: nothing new costs no transaction.
   if (!DecideObservation(job->job, seen, output_wait)) co_return;
   EngineContext::OwnedDecide decide = [seen, output_wait](const JobView& view) {
-    return DecideObservation(view.job, seen, output_wait);
+    Observation since = seen;
+    if (!IsSet(since.not_before)) since.not_before = SealOf(view);
+    return DecideObservation(view.job, since, output_wait);
   };
   auto change = co_await context_.Update(job_id, std::move(decide));
-  if (!change.ok()) co_return;
+  if (!change.ok()) {
+    // Nobody knows it yet: to the next poll it is not what happened after this one.
+    if (PolledJob* left = schedule_.Find(job_id)) left->last_asked = seen.not_before;
+    co_return;
+  }
   CrashPoint("poll.committed");
   if (change->transition) {
-    const absl::Time committed = change->transition->record_time;
-    context_.deps().metrics.DetectionDelay(std::max(committed - now, absl::ZeroDuration()),
-                                           std::max(committed - before, absl::ZeroDuration()));
+    const Transition& known = *change->transition;
+    context_.deps().metrics.DetectionDelay(
+        std::max(known.record_time - known.not_after, absl::ZeroDuration()),
+        std::max(known.record_time - known.not_before, absl::ZeroDuration()));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ class Poller {
 
  private:
   using Place = std::shared_ptr<CountedPlace>;
+  // The jobs that one page has marked as asked and that nobody judges yet: nothing else asks about
+  // them again. Shared with who clears up should the page's coroutine end by an exception.
+  using Unjudged = std::shared_ptr<std::set<std::string>>;
   using Reading = std::optional<ListSweeper::Reading>;
 
   // `now` is uptime, the same for both.
@@ -57,17 +61,19 @@ class Poller {
   void Walk();
 
   boost::asio::awaitable<void> Ask(std::string job_id, Place place);
-  boost::asio::awaitable<void> Serve(boost::asio::awaitable<Reading> page,
-                                     std::vector<std::string> planned, Place place);
+  boost::asio::awaitable<void> Serve(boost::asio::awaitable<Reading> page, Unjudged unjudged,
+                                     Place place);
   struct Seen {
     std::string job_id;
     std::string account;
     UpstreamRecord record;
   };
-  // Those of a page that are jobs' to judge; from here on they are being asked about. Puts back
-  // who was planned for and is not among them.
-  std::vector<Seen> Sort(ListSweeper::Reading page, const std::vector<std::string>& planned);
+  // Those of a page that are jobs' to judge; from here on they are being asked about. `unjudged`
+  // holds who was planned for, and then who was seen; who is not among them is put back.
+  std::vector<Seen> Sort(ListSweeper::Reading page, std::set<std::string>& unjudged);
   void PutBack(const std::string& job_id);
+  // After a bug: asked by themselves next, and not at once.
+  void GiveUp(const std::set<std::string>& unjudged);
   // What every answer comes to: judged, perhaps expired, asked again later. `record` unset: none
   // was read.
   boost::asio::awaitable<void> Conclude(std::string job_id, std::optional<UpstreamRecord> record,

@@ -461,6 +461,43 @@ TEST_F(ListPoll, PagesThatFailGiveWayToSinglePolls) {
   }
 }
 
+// Of 100 jobs: looked up once each before all are asked about, then twice each as they are judged.
+TEST_F(ListPoll, ABugInTheMiddleOfAPageLeavesNobodyBehind) {
+  for (const bool is_walk : {true, false}) {
+    for (const int looks : {1, 60, 102, 250}) {
+      SCOPED_TRACE(absl::StrCat(is_walk ? "walk, " : "page, ", looks));
+      Stop();
+      list_.records.clear();
+      live_.clear();
+      list_.Forget();
+      for (int i = 0; i < 100; ++i) AddJob();
+      Start();
+      if (!is_walk) {
+        RunToAllTold();
+        world_.RunFor(absl::Seconds(30));
+      }
+      const int bugs = world_.log.Count("task_failed");
+      int left = 0;
+      list_.meanwhile = [&] { left = looks; };
+      list_.on_account = [&] {
+        if (left == 0 || --left > 0) return;
+        list_.meanwhile = nullptr;
+        throw std::runtime_error("a bug");
+      };
+      ASSERT_TRUE(world_.RunUntil([&] { return world_.log.Count("task_failed") > bugs; },
+                                  absl::Minutes(1)));
+      list_.on_account = nullptr;
+      world_.RunFor(absl::Seconds(30));
+      const absl::Duration from = world_.clock.Uptime();
+      list_.Forget();
+      world_.RunFor(absl::Minutes(1));
+      EXPECT_EQ(Told(), live_.size());
+      EXPECT_LE(LongestGap(from), absl::Seconds(40));
+      EXPECT_EQ(world_.log.Count("task_failed"), bugs + 1);
+    }
+  }
+}
+
 TEST_F(ListPoll, WhatTheOldKeyReadIsNotApplied) {
   for (int i = 0; i < 60; ++i) AddJob();
   Start();

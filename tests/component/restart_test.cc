@@ -174,5 +174,22 @@ TEST(Takeover, AnAnswerThatComesAfterItIsAFactForTheNextOwner) {
   EXPECT_EQ(world.upstream.accepted().size(), 1u);
 }
 
+TEST(Takeover, WhatAnOwnerSawThatMayNotWriteIsStillNewToTheNextPoll) {
+  SteppedWorld world;
+  PostScript script;
+  script.record.course = {{absl::ZeroDuration(), "queued"}, {absl::Seconds(12), "success"}};
+  world.upstream.Script(script);
+  const std::string job = world.Submit("a");
+  world.RunFor(absl::Seconds(11));  // the lease was renewed after 10
+  const auto next = world.store().Acquire("next");
+  ASSERT_TRUE(next.ok()) << next.status();
+  ASSERT_TRUE(world.RunToEnd(job));
+  ASSERT_GE(world.log.Count("job_update_failed"), 1);
+  const absl::Time happened = world.upstream.records().front().created_at + absl::Seconds(12);
+  const Transition last = world.Transitions(job).back();
+  EXPECT_LE(last.not_before, happened);
+  EXPECT_GE(last.not_after, happened);
+}
+
 }  // namespace
 }  // namespace lumaedit

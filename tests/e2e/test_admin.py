@@ -1,35 +1,13 @@
 """The admin port of the real gateway, and the subcommands that use it."""
 
 import json
-import re
 import socket
 import unittest
 
 from harness import KEY, Cli, EndToEndTest, transitions_of, wait_for
+from metrics_text import parse, total
 
 PROMPT = "a canary-prompt nobody may see"
-SERIES = re.compile(r"^([a-z_]+)(?:\{([^}]*)\})? (\S+)$")
-LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
-
-
-def parse(text):
-    """The Prometheus text format: {name: {labels: value}}, and the types."""
-    series, types = {}, {}
-    for line in text.splitlines():
-        if line.startswith("# TYPE "):
-            _, _, name, kind = line.split(" ")
-            assert name not in types, line
-            types[name] = kind
-        elif not line.startswith("#"):
-            name, labels, value = SERIES.match(line).groups()
-            key = tuple(sorted(LABEL.findall(labels or "")))
-            assert key not in series.setdefault(name, {}), line
-            series[name][key] = float(value)
-    return series, types
-
-
-def total(series, name, **labels):
-    return sum(value for key, value in series.get(name, {}).items() if set(labels.items()) <= set(key))
 
 
 class Admin(EndToEndTest):

@@ -43,6 +43,8 @@ class ListedUpstream final : public Upstream {
   std::function<std::optional<ListResult>(const ListQuery& query)> on_list;
   // Called before each answer, once it was asked for.
   std::function<void()> meanwhile;
+  // Called whenever the account is asked for; may throw.
+  std::function<void()> on_account;
 
   // --- What was seen ----------------------------------------------------------------------------
   struct Request {
@@ -63,7 +65,10 @@ class ListedUpstream final : public Upstream {
   int gets() const { return static_cast<int>(requests.size()) - lists(); }
 
   // --- Upstream ---------------------------------------------------------------------------------
-  std::string Account() const override { return key; }
+  std::string Account() const override {
+    if (on_account) on_account();
+    return key;
+  }
   boost::asio::awaitable<PostResult> Post(PostRequest request, LastByteGate& gate) override;
   boost::asio::awaitable<GetResult> Get(std::string upstream_id) override;
   boost::asio::awaitable<ListResult> List(ListQuery query) override;

@@ -160,5 +160,20 @@ TEST(IsStalled, QueuedAndUnchanged) {
   EXPECT_FALSE(IsStalled(Running(kProcessing, "processing"), after, kBefore + absl::Hours(9)));
 }
 
+TEST(SealOf, IsThatOfTheAttemptWhoseRecordItIs) {
+  JobView view{.job = Running(kQueued, "queued"), .attempts = {}};
+  view.job.create_time = kBefore - absl::Minutes(10);
+  EXPECT_EQ(SealOf(view), view.job.create_time);
+  for (const char* id : {"", "u", "w"}) {
+    Attempt& attempt = view.attempts.emplace_back();
+    attempt.number = static_cast<int>(view.attempts.size());
+    attempt.seal_time = kBefore - absl::Minutes(5 - attempt.number);
+    attempt.upstream_id = id;
+  }
+  EXPECT_EQ(SealOf(view), kBefore - absl::Minutes(3));
+  view.job.upstream_id.clear();
+  EXPECT_EQ(SealOf(view), view.job.create_time);
+}
+
 }  // namespace
 }  // namespace lumaedit
