@@ -8,6 +8,7 @@
 namespace lumaedit {
 namespace {
 
+constexpr double kAgeSpread = 0.1;
 constexpr char kStopping[] = "this process is stopping";
 
 absl::string_view AbslView(std::string_view text) { return {text.data(), text.size()}; }
@@ -83,6 +84,10 @@ absl::Status StreamRegistry::ComeBack(ErrorReason reason, std::string_view messa
   detail.reason = reason;
   detail.retry_after = settings_.retry_spread * random_.Uniform();
   return MakeError(absl::StatusCode::kUnavailable, std::move(detail), message);
+}
+
+absl::Duration StreamRegistry::SpreadAge(absl::Duration usual) {
+  return usual * (1.0 - kAgeSpread + 2.0 * kAgeSpread * random_.Uniform());
 }
 
 absl::Status StreamRegistry::EndOf(const absl::Status& status) {

@@ -73,6 +73,10 @@ class StreamRegistry {
   // UNAVAILABLE with `reason` and a random RetryInfo, so that clients do not come back all at once.
   absl::Status ComeBack(ErrorReason reason, std::string_view message);
 
+  // The age of one stream: `usual`, give or take a tenth, so that streams that were opened together
+  // do not all come back together.
+  absl::Duration SpreadAge(absl::Duration usual);
+
   // What a watch ends with when it was refused or has failed: a full store queue and a stop are
   // turned into what clients resume after.
   absl::Status EndOf(const absl::Status& status);

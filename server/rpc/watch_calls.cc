@@ -17,9 +17,6 @@
 namespace lumaedit {
 namespace {
 
-// The age of a stream varies by a tenth either way, so that streams opened together do not all come
-// back together.
-constexpr double kAgeSpread = 0.1;
 // protocol.md section 6.
 constexpr int kMostJobIds = 1000;
 
@@ -83,8 +80,7 @@ std::optional<StorePosition> PositionOf(const std::string& token, const std::str
 }  // namespace
 
 StreamReactor::Times GrpcEditService::StreamTimes(absl::Duration heartbeat) {
-  const double spread = 1.0 - kAgeSpread + 2.0 * kAgeSpread * deps_.random.Uniform();
-  return {heartbeat, settings_.stream_age * spread, settings_.stalled_write};
+  return {heartbeat, streams_.SpreadAge(settings_.stream_age), settings_.stalled_write};
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::StartStream(

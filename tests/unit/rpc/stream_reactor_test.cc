@@ -2,11 +2,14 @@
 // comes in which order. gRPC 1.51 hides a breach of the second, so the test stands in its place.
 #include "server/rpc/stream_reactor.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <random>
 #include <thread>
+#include <vector>
 
 #include "tests/fakes/manual_clock.h"
 #include "tests/fakes/recording_log.h"
@@ -14,6 +17,12 @@
 
 namespace lumaedit {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::Ge;
+using ::testing::Gt;
+using ::testing::Le;
+using ::testing::Lt;
 
 constexpr StreamReactor::Times kTimes = {absl::Seconds(15), absl::Minutes(30), absl::Seconds(60)};
 
@@ -162,6 +171,23 @@ TEST_F(StreamReactorTest, EveryEndIsCountedUnderItsReason) {
   whole->Offer();
   whole->OnDone();
   EXPECT_EQ(registry_.ended(StreamEnd::kFinal), 1);
+}
+
+// Streams that were opened together neither end together nor come back together.
+TEST_F(StreamReactorTest, AgesAndTimesToComeBackAreSpread) {
+  std::vector<absl::Duration> ages;
+  std::vector<absl::Duration> pauses;
+  for (int n = 0; n < 1000; ++n) {
+    ages.push_back(registry_.SpreadAge(absl::Minutes(30)));
+    const absl::Status rotated = registry_.ComeBack(ErrorReason::kStreamRotated, "at its age");
+    pauses.push_back(DetailOf(rotated).retry_after);
+  }
+  const auto [youngest, oldest] = std::minmax_element(ages.begin(), ages.end());
+  EXPECT_THAT(*youngest, AllOf(Ge(absl::Minutes(27)), Lt(absl::Seconds(27 * 60 + 10))));
+  EXPECT_THAT(*oldest, AllOf(Gt(absl::Seconds(33 * 60 - 10)), Le(absl::Minutes(33))));
+  const auto [least, most] = std::minmax_element(pauses.begin(), pauses.end());
+  EXPECT_THAT(*least, AllOf(Ge(absl::ZeroDuration()), Lt(absl::Milliseconds(100))));
+  EXPECT_THAT(*most, AllOf(Gt(absl::Milliseconds(4900)), Le(absl::Seconds(5))));
 }
 
 TEST_F(StreamReactorTest, AHeartbeatComesAfterSilenceOnly) {

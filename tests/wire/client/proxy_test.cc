@@ -76,12 +76,18 @@ class ProxyTest : public ::testing::Test {
     gateway_ = std::make_unique<Gateway>(options);
     ASSERT_TRUE(gateway_->started().ok()) << gateway_->started();
     proxy_ = std::make_unique<CuttingProxy>(gateway_->server().port());
+    all_proxy_ = std::make_unique<CuttingProxy>(gateway_->server().port());
+    client_ = Connect(*proxy_);
+    all_client_ = Connect(*all_proxy_);
+  }
+
+  static std::unique_ptr<Client> Connect(const CuttingProxy& proxy) {
     ClientOptions client;
-    client.connection.address = "127.0.0.1:" + std::to_string(proxy_->port());
+    client.connection.address = "127.0.0.1:" + std::to_string(proxy.port());
     client.backoff = {absl::Milliseconds(2), absl::Milliseconds(20)};
     auto made = Client::Create(client);
-    ASSERT_TRUE(made.ok());
-    client_ = std::move(*made);
+    EXPECT_TRUE(made.ok());
+    return std::move(*made);
   }
 
   void Submit(int count) {
@@ -110,7 +116,8 @@ class ProxyTest : public ::testing::Test {
     return options;
   }
 
-  // A watch of each job, and one of all; each runs until every job is over.
+  // A watch of each job, and one of all; each runs until every job is over. The one of all has a
+  // connection of its own: no other stream's bytes keep it open.
   void StartWatches(absl::Duration heartbeat) {
     for (const std::string& id : ids_) {
       running_.push_back(std::async(std::launch::async, [this, id, heartbeat] {
@@ -129,7 +136,7 @@ class ProxyTest : public ::testing::Test {
     running_.push_back(std::async(std::launch::async, [this, heartbeat] {
       WatchAllOptions options = With<WatchAllOptions>(heartbeat);
       options.known_sequence = [](const v1::Job&) { return 0; };
-      const auto end = client_->WatchAll(
+      const auto end = all_client_->WatchAll(
           [&](const std::string& id, const v1::Transition& transition) {
             all_.Add(id, transition);
             return all_.final_jobs() == static_cast<int>(ids_.size()) ? WatchStep::kStop
@@ -158,7 +165,9 @@ class ProxyTest : public ::testing::Test {
 
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<CuttingProxy> proxy_;
+  std::unique_ptr<CuttingProxy> all_proxy_;
   std::unique_ptr<Client> client_;
+  std::unique_ptr<Client> all_client_;
   std::vector<std::string> ids_;
   Seen one_by_one_;
   Seen all_;
@@ -168,25 +177,28 @@ class ProxyTest : public ::testing::Test {
 
 TEST_F(ProxyTest, HeartbeatsKeepQuietStreamsOpenThroughAProxyThatCutsIdleOnes) {
   Submit(3);
-  proxy_->CutIdleAfter(kPatience);
+  for (CuttingProxy* proxy : {proxy_.get(), all_proxy_.get()}) proxy->CutIdleAfter(kPatience);
   StartWatches(kHeartbeat);
   AwaitSubscribed();
   // Twice the proxy's patience without a transition.
   const int quiet = 2 * static_cast<int>(kPatience / absl::ToChronoMilliseconds(kHeartbeat));
   ASSERT_TRUE(Eventually([&] { return heartbeats_ >= 3 * quiet; }));
-  EXPECT_EQ(proxy_->cuts(), 0);
-  EXPECT_EQ(proxy_->accepted(), 1);
+  for (CuttingProxy* proxy : {proxy_.get(), all_proxy_.get()}) {
+    EXPECT_EQ(proxy->cuts(), 0);
+    EXPECT_EQ(proxy->accepted(), 1);
+  }
   Finish();
 }
 
 TEST_F(ProxyTest, AStreamQuieterThanTheProxysPatienceIsCutAndLosesNothing) {
   Submit(5);
-  proxy_->CutIdleAfter(kPatience / 6);
+  for (CuttingProxy* proxy : {proxy_.get(), all_proxy_.get()}) proxy->CutIdleAfter(kPatience / 6);
   StartWatches(absl::Seconds(5));
   AwaitSubscribed();
   for (int round = 0; round < 5; ++round) {
     const int cuts = proxy_->cuts();
-    ASSERT_TRUE(Eventually([&] { return proxy_->cuts() > cuts; }));
+    const int all_cuts = all_proxy_->cuts();
+    ASSERT_TRUE(Eventually([&] { return proxy_->cuts() > cuts && all_proxy_->cuts() > all_cuts; }));
     Cycle();
   }
   Finish();
@@ -196,7 +208,7 @@ TEST_F(ProxyTest, NothingIsLostWhileEverythingIsCutAgainAndAgain) {
   Submit(20);
   StartWatches(kHeartbeat);
   AwaitSubscribed();
-  proxy_->CutEvery(milliseconds(100));
+  for (CuttingProxy* proxy : {proxy_.get(), all_proxy_.get()}) proxy->CutEvery(milliseconds(100));
   // Long polls of one of them beside.
   std::vector<int> polled;
   auto waiting = std::async(std::launch::async, [&] {

@@ -84,7 +84,8 @@ Gateway::Gateway(GatewayOptions options) {
       std::make_unique<SourceMeasurer>(options.probe != nullptr ? *options.probe : *own_probe_,
                                        *probe_worker_, options.rpc.validation.longest_source);
   hub_ = std::make_unique<WatchHub>(
-      WatchHub::Deps{*store_, *store_worker_, *fan_out_worker_, clock_, log_, &encoder_});
+      WatchHub::Deps{*store_, *store_worker_, *fan_out_worker_, clock_, log_,
+                     options.encoder != nullptr ? options.encoder : &own_encoder_});
   jobs_ = std::make_unique<JobService>(
       JobService::Deps{*store_, *sources_, *hub_, board_, *store_worker_, *measurer_, clock_,
                        random_, log_},

@@ -59,8 +59,9 @@ struct GatewayOptions {
   BudgetSettings budget;
   SourceSettings sources;
   std::int64_t source_quota_bytes = std::int64_t{1} << 30;
-  // Instead of libavformat; must outlive the gateway.
+  // Instead of libavformat and of a TransitionEncoder; must outlive the gateway.
   MediaProbe* probe = nullptr;
+  Encoder* encoder = nullptr;
 };
 
 class Gateway {
@@ -115,7 +116,7 @@ class Gateway {
   SystemRandom random_;
   RecordingLog log_;
   LiveBoard board_;
-  TransitionEncoder encoder_;
+  TransitionEncoder own_encoder_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<JobStore> store_;
   std::unique_ptr<SourceStore> sources_;

@@ -188,8 +188,10 @@ TEST_F(JobsWatch, RefusesWhatItCannotServe) {
   for (int i = 0; i < 1001; ++i) many.add_job_ids(std::to_string(i));
   EXPECT_THAT(fields(many), ElementsAre("job_ids"));
   v1::WatchJobsRequest beat;
-  beat.mutable_heartbeat_interval()->set_seconds(61);
-  EXPECT_THAT(fields(beat), ElementsAre("heartbeat_interval"));
+  for (const int seconds : {0, 1, 4, 61}) {
+    beat.mutable_heartbeat_interval()->set_seconds(seconds);
+    EXPECT_THAT(fields(beat), ElementsAre("heartbeat_interval")) << seconds;
+  }
   // The token of another filter; that of a list is good for all.
   const std::string of_all = ReadToCaughtUp({}).tokens.back();
   v1::WatchJobsRequest other = After(of_all);

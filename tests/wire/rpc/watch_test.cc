@@ -1,6 +1,7 @@
 // WatchJob on the wire (protocol.md section 6).
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -17,6 +18,22 @@ GatewayOptions Quick() {
   options.rpc.tick = absl::Milliseconds(20);
   return options;
 }
+
+// Stamps what it encodes, each time otherwise.
+class StampingEncoder final : public Encoder {
+ public:
+  std::shared_ptr<const void> Encode(const std::string& job_id,
+                                     const Transition& transition) override {
+    Transition stamped = transition;
+    stamped.actor = std::to_string(++encodings_);
+    return encoder_.Encode(job_id, stamped);
+  }
+  int encodings() const { return encodings_; }
+
+ private:
+  TransitionEncoder encoder_;
+  std::atomic<int> encodings_ = 0;
+};
 
 class Watch : public ::testing::Test {
  protected:
@@ -42,6 +59,7 @@ class Watch : public ::testing::Test {
     });
   }
 
+  StampingEncoder encoder_;  // where a test asks for it
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<v1::EditService::Stub> stub_;
 };
@@ -170,6 +188,28 @@ TEST_F(Watch, AStreamIsRotatedAtItsAge) {
   EXPECT_THAT(seen, ElementsAre(1, 2, 3, 4, 5));
 }
 
+TEST_F(Watch, AHeartbeatIsFiveToSixtySeconds) {
+  const std::string id = gateway_->SubmitOne();
+  Succeed(id);
+  const auto with = [&](int seconds) {
+    grpc::ClientContext context;
+    v1::WatchJobRequest request;
+    request.set_job_id(id);
+    request.mutable_heartbeat_interval()->set_seconds(seconds);
+    auto reader = stub_->WatchJob(&context, request);
+    v1::WatchJobResponse message;
+    while (reader->Read(&message)) {
+    }
+    return FailureOf(reader->Finish());
+  };
+  for (const int seconds : {-5, 0, 1, 4, 61, 3600}) {
+    const Failure failure = with(seconds);
+    EXPECT_EQ(failure.code, grpc::StatusCode::INVALID_ARGUMENT) << seconds;
+    EXPECT_THAT(failure.fields, ElementsAre("heartbeat_interval")) << seconds;
+  }
+  for (const int seconds : {5, 60}) EXPECT_EQ(with(seconds).code, grpc::StatusCode::OK) << seconds;
+}
+
 TEST_F(Watch, ACancelInFlightLeavesNothingBehind) {
   const std::string id = gateway_->SubmitOne();
   for (int i = 0; i < 50; ++i) {
@@ -221,24 +261,107 @@ TEST_F(Watch, AConnectionHasALimit) {
   EXPECT_TRUE(WatchToEnd(*stub_, id).status.ok());
 }
 
-TEST_F(Watch, TwoWatchersShareTheSameBytes) {
+TEST_F(Watch, BeyondTheLimitOverAllConnectionsItIsOverloaded) {
+  GatewayOptions options = Quick();
+  options.rpc.most_watches = 2;
+  Use(options);
   const std::string id = gateway_->SubmitOne();
-  Succeed(id);
-  const Watched one = WatchToEnd(*stub_, id);
-  const Watched two = WatchToEnd(*stub_, id);
-  ASSERT_EQ(one.messages.size(), two.messages.size());
-  for (std::size_t i = 0; i < one.messages.size(); ++i) {
-    EXPECT_EQ(one.messages[i].SerializeAsString(), two.messages[i].SerializeAsString());
-  }
-  // One encoding a transition, in the feed, for all who read it.
-  struct Silent final : Watcher {
-    void Wake() override {}
+  v1::WatchJobRequest of_job;
+  of_job.set_job_id(id);
+  grpc::ClientContext job_context, jobs_context;
+  auto job = stub_->WatchJob(&job_context, of_job);
+  v1::WatchJobResponse message;
+  ASSERT_TRUE(job->Read(&message));
+  auto jobs = gateway_->Stub()->WatchJobs(&jobs_context, {});
+  v1::WatchJobsResponse of_jobs;
+  ASSERT_TRUE(jobs->Read(&of_jobs));
+
+  const auto other = gateway_->Stub();
+  const auto expect_overloaded = [](const grpc::Status& status) {
+    const Failure failure = FailureOf(status);
+    EXPECT_EQ(failure.code, grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(failure.reason, "OVERLOADED");
+    ASSERT_TRUE(failure.retry_after.has_value());
+    EXPECT_LE(*failure.retry_after, absl::Seconds(5));
   };
-  const auto watcher = std::make_shared<Silent>();
-  auto feed = gateway_->hub().Open("local", id, watcher);
-  ASSERT_TRUE(feed.ok());
-  EXPECT_EQ((*feed)->Next(0)->encoded.get(), (*feed)->Next(0)->encoded.get());
-  gateway_->hub().Close(**feed, watcher.get());
+  expect_overloaded(WatchToEnd(*other, id).status);
+  {
+    grpc::ClientContext context;
+    auto refused = other->WatchJobs(&context, {});
+    EXPECT_FALSE(refused->Read(&of_jobs));
+    expect_overloaded(refused->Finish());
+  }
+  v1::WaitJobRequest wait;
+  wait.set_job_id(id);
+  v1::WaitJobResponse waited;
+  {
+    grpc::ClientContext context;
+    expect_overloaded(other->WaitJob(&context, wait, &waited));
+  }
+  // One leaves, and there is room for one.
+  jobs_context.TryCancel();
+  while (jobs->Read(&of_jobs)) {
+  }
+  EXPECT_EQ(jobs->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  ASSERT_TRUE(Eventually([&] { return gateway_->service().open_streams() == 1; }));
+  grpc::ClientContext context;
+  EXPECT_TRUE(other->WaitJob(&context, wait, &waited).ok());
+  Succeed(id);
+  while (job->Read(&message)) {
+  }
+  EXPECT_TRUE(job->Finish().ok());
+  EXPECT_TRUE(NoStreamLeft());
+}
+
+TEST_F(Watch, EachTransitionIsEncodedOnceForAllItsWatchers) {
+  GatewayOptions options = Quick();
+  options.encoder = &encoder_;
+  Use(std::move(options));
+  const std::string id = gateway_->SubmitOne();
+  v1::WatchJobRequest request;
+  request.set_job_id(id);
+  struct Stream {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<v1::WatchJobResponse>> reader;
+    std::vector<std::string> stamps;
+  };
+  v1::WatchJobResponse message;
+  Stream live[2];
+  for (Stream& stream : live) {
+    stream.reader = stub_->WatchJob(&stream.context, request);
+    while (stream.reader->Read(&message) && !message.has_caught_up()) {
+      stream.stamps.push_back(message.transition().actor());
+    }
+  }
+  grpc::ClientContext context;
+  auto jobs = stub_->WatchJobs(&context, {});
+  v1::WatchJobsResponse of_jobs;
+  ASSERT_TRUE(jobs->Read(&of_jobs));
+  ASSERT_TRUE(of_jobs.has_caught_up());
+
+  Succeed(id);
+  const std::vector<std::string> all = {"1", "2", "3", "4", "5"};
+  for (Stream& stream : live) {
+    while (stream.reader->Read(&message)) stream.stamps.push_back(message.transition().actor());
+    EXPECT_TRUE(stream.reader->Finish().ok());
+    EXPECT_EQ(stream.stamps, all);
+  }
+  std::vector<std::string> stamps = {"1"};
+  while (stamps.size() < all.size() && jobs->Read(&of_jobs)) {
+    stamps.push_back(of_jobs.transition().actor());
+  }
+  EXPECT_EQ(stamps, all);
+  context.TryCancel();
+  while (jobs->Read(&of_jobs)) {
+  }
+  EXPECT_EQ(jobs->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  // Whoever comes later reads the same bytes.
+  stamps.clear();
+  WatchToEnd(*stub_, id, 0, [&](const v1::WatchJobResponse& told) {
+    if (told.has_transition()) stamps.push_back(told.transition().actor());
+  });
+  EXPECT_EQ(stamps, all);
+  EXPECT_EQ(encoder_.encodings(), 5);
 }
 
 TEST_F(Watch, AReaderThatNeverReadsIsCut) {
