@@ -295,10 +295,10 @@ asio::awaitable<absl::StatusOr<std::vector<JobView>>> RestoreCheck::PendingJobs(
   co_return pending;
 }
 
-Attempt RestoreCheck::AttemptSince(const Job& job, const std::string& account) const {
+Attempt RestoreCheck::AttemptSince(const Job& job) const {
   Attempt attempt;
   attempt.job_id = job.id;
-  attempt.account = account;
+  attempt.account = context_.accounts().Current();
   attempt.model = kEditModel;
   attempt.fingerprint = PayloadFingerprint(PayloadFor(job.edit));
   attempt.seal_time = job.create_time;
