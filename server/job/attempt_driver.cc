@@ -7,6 +7,7 @@
 #include "server/base/backoff.h"
 #include "server/base/crash_point.h"
 #include "server/base/signal.h"
+#include "server/job/late_outcome_rule.h"
 #include "server/job/payload.h"
 
 namespace lumaedit {
@@ -59,11 +60,6 @@ class AttemptDriver::Gate final : public LastByteGate {
       exchange_.seal_status = absl::AbortedError("start_within is over");
       co_return false;
     }
-    const bool sealed = co_await SealNow();
-    co_return sealed;
-  }
-
-  asio::awaitable<bool> SealNow() {
     const Lease lease = context_.lease();
     auto change = co_await Offload(context_.deps().store_worker, [this, &lease] {
       return context_.deps().store.Seal(lease, exchange_.attempt);
@@ -157,6 +153,10 @@ asio::awaitable<void> AttemptDriver::Converse(std::shared_ptr<Exchange> exchange
   Gate gate(context_, *exchange);
   PostResult result = co_await context_.deps().upstream.Post(std::move(request), gate);
   context_.LearnDate(result.upstream_date);
+  if (!result.last_byte_given && result.fact.kind == FactKind::kAccepted) {
+    context_.log().Error("short_body_accepted",
+                         {{"job", exchange->job.id}, {"upstream_id", result.fact.upstream_id}});
+  }
   // Not by ?: with two co_awaits, of which gcc 12 runs both.
   if (exchange->sealed) {
     exchange->report = co_await Conclude(*exchange, std::move(result));
@@ -172,10 +172,6 @@ asio::awaitable<AttemptReport> AttemptDriver::Conclude(Exchange& exchange, PostR
   if (!result.last_byte_given && in_doubt) {
     fact.kind = FactKind::kNotAccepted;  // whatever broke, the body was short (assumption A1)
     fact.upstream_id.clear();
-  }
-  if (!result.last_byte_given && fact.kind == FactKind::kAccepted) {
-    context_.log().Error("short_body_accepted",
-                         {{"job", exchange.job.id}, {"upstream_id", fact.upstream_id}});
   }
   const absl::Time now = context_.clock().Now();
   fact.record_time = now;
@@ -217,6 +213,20 @@ asio::awaitable<AttemptReport> AttemptDriver::Conclude(Exchange& exchange, PostR
 
 asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchange,
                                                                PostResult result) {
+  if (absl::IsUnavailable(exchange.seal_status)) {
+    // The answer to the commit may have been lost: then the job is SUBMITTING and nobody's. The
+    // dispatcher sends one POST of a job at a time, so an attempt without facts is this one.
+    auto view = co_await context_.View(exchange.job.id);
+    if (view.ok() && view->job.state == JobState::kSubmitting && !view->attempts.empty() &&
+        view->attempts.back().facts.empty()) {
+      exchange.attempt = view->attempts.back();
+      result.last_byte_given = false;
+      co_return co_await Conclude(exchange, std::move(result));
+    }
+  }
+  if (result.fact.kind == FactKind::kAccepted) {
+    co_return co_await ConcludeShortBody(exchange, std::move(result));
+  }
   AttemptReport report{.kind = AttemptReport::Kind::kNotSent};
   if (absl::IsFailedPrecondition(exchange.seal_status)) co_return AttemptReport{};
   if (absl::IsAlreadyExists(exchange.seal_status)) {
@@ -229,38 +239,11 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
     report.wait = absl::Seconds(1);
     co_return report;
   }
-  if (absl::IsUnavailable(exchange.seal_status)) {
-    // The answer to the commit may have been lost: then the job is SUBMITTING and nobody's. The
-    // dispatcher sends one POST of a job at a time, so an attempt without facts is this one.
-    auto view = co_await context_.View(exchange.job.id);
-    if (view.ok() && view->job.state == JobState::kSubmitting && !view->attempts.empty() &&
-        view->attempts.back().facts.empty()) {
-      exchange.attempt = view->attempts.back();
-      result.last_byte_given = false;
-      co_return co_await Conclude(exchange, std::move(result));
-    }
-  }
   Fact& fact = result.fact;
   report.wait = NextDelay(exchange.unsent_failures + 1, fact.retry_after);
   switch (fact.kind) {
-    case FactKind::kAccepted: {
-      // A body without its last byte was accepted: assumption A1 is broken. Sealed first, so that
-      // the record is bound to an attempt.
-      context_.log().Error("short_body_accepted",
-                           {{"job", exchange.job.id}, {"upstream_id", fact.upstream_id}});
-      Gate gate(context_, exchange);
-      for (;;) {
-        const bool sealed = co_await gate.SealNow();
-        if (sealed) break;
-        // Nobody may send a job that was accepted. A cancelled one is not sent; the rest waits
-        // here.
-        if (absl::IsFailedPrecondition(exchange.seal_status)) co_return AttemptReport{};
-        Signal pause(context_.deps().executor, context_.clock());
-        co_await pause.WaitFor(absl::Seconds(1));
-      }
-      result.last_byte_given = false;
-      co_return co_await Conclude(exchange, std::move(result));
-    }
+    case FactKind::kAccepted:
+      break;
     case FactKind::kEditRefused: {
       const JobError error = fact.error.value_or(JobError{});
       EngineContext::OwnedDecide decide =
@@ -308,6 +291,63 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
       co_return report;
   }
   co_return report;
+}
+
+asio::awaitable<AttemptReport> AttemptDriver::ConcludeShortBody(Exchange& exchange,
+                                                                PostResult result) {
+  result.last_byte_given = false;
+  Attempt& attempt = exchange.attempt;
+  attempt.seal_time = result.fact.record_time = context_.clock().Now();
+  attempt.facts = {result.fact};
+  // Until this is written down, nothing but this task keeps the job from being sent again.
+  for (bool is_told = false;; is_told = true) {
+    const Lease lease = context_.lease();
+    auto change = co_await Offload(context_.deps().store_worker, [this, &lease, &attempt] {
+      return context_.deps().store.Seal(lease, attempt);
+    });
+    if (change.ok()) {
+      if (is_told) context_.deps().hub.Refresh(exchange.job.caller);
+      context_.Committed(*change);
+      break;
+    }
+    if (absl::IsFailedPrecondition(change.status())) {
+      const bool is_settled = co_await SettleEnded(exchange, result.fact);
+      if (is_settled) {
+        co_return AttemptReport{.kind = AttemptReport::Kind::kSettled, .answered = true};
+      }
+    }
+    if (!is_told) {
+      context_.log().Error("fact_not_recorded",
+                           {{"job", exchange.job.id},
+                            {"upstream_id", result.fact.upstream_id},
+                            {"error", std::string(change.status().message())}});
+    }
+    Signal pause(context_.deps().executor, context_.clock());
+    co_await pause.WaitFor(absl::Seconds(1));
+  }
+  auto view = co_await context_.View(exchange.job.id);
+  if (!view.ok() || view->attempts.empty()) co_return AttemptReport{};  // the next owner decides
+  attempt = view->attempts.back();
+  co_return co_await Conclude(exchange, std::move(result));
+}
+
+asio::awaitable<bool> AttemptDriver::SettleEnded(const Exchange& exchange, Fact accepted) {
+  const std::string account = context_.accounts().Canonical(exchange.attempt.account);
+  const absl::Time now = context_.clock().Now();
+  const EngineContext::OwnedDecide decide = [account, accepted, now](const JobView& view) {
+    return DecideLateAcceptance(view.job, account, accepted, now);
+  };
+  const std::string& job_id = exchange.job.id;
+  const auto change = co_await Offload(context_.deps().store_worker, [this, &job_id, &decide] {
+    return context_.deps().store.Update(job_id, nullptr, decide);
+  });
+  if (absl::IsAlreadyExists(change.status())) {
+    context_.log().Error("upstream_id_owned_twice",
+                         {{"job", job_id}, {"upstream_id", accepted.upstream_id}});
+    co_return true;
+  }
+  if (change.ok()) context_.Committed(*change);
+  co_return change.ok();
 }
 
 asio::awaitable<EveryoneMeaning> AttemptDriver::AskAboutKey(int http_status) {

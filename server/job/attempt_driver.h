@@ -50,6 +50,10 @@ class AttemptDriver {
   boost::asio::awaitable<void> Converse(std::shared_ptr<Exchange> exchange, PostRequest request);
   boost::asio::awaitable<AttemptReport> Conclude(Exchange& exchange, PostResult result);
   boost::asio::awaitable<AttemptReport> ConcludeUnsealed(Exchange& exchange, PostResult result);
+  // A body without its last byte was accepted (assumption A1 broken), and the job is not sealed.
+  boost::asio::awaitable<AttemptReport> ConcludeShortBody(Exchange& exchange, PostResult result);
+  // True: the id and the charge are kept with a job that ended meanwhile.
+  boost::asio::awaitable<bool> SettleEnded(const Exchange& exchange, Fact accepted);
   // True: the seal would find an equal payload in doubt, so that no body need be uploaded.
   boost::asio::awaitable<bool> IsBlocked(const Attempt& attempt);
   boost::asio::awaitable<EveryoneMeaning> AskAboutKey(int http_status);

@@ -228,10 +228,10 @@ class JobStore {
   virtual absl::StatusOr<Change> Update(const std::string& job_id, const Lease* lease,
                                         DecideFunction decide) = 0;
 
-  // The seal: still PENDING, no cancel asked, lease good for at least 5 s, and no other attempt of
-  // this account with this fingerprint whose job is SUBMITTING or UNCONFIRMED; then SUBMITTING with
-  // this attempt (number is set by the store). FAILED_PRECONDITION: the first two; ABORTED: the
-  // lease; ALREADY_EXISTS: the fingerprint.
+  // The seal: PENDING and no cancel asked (else FAILED_PRECONDITION), lease good for 5 s (ABORTED),
+  // no other attempt of this account and fingerprint whose job is SUBMITTING or UNCONFIRMED
+  // (ALREADY_EXISTS); then SUBMITTING with this attempt, numbered by the store. One that brings an
+  // accepted fact was sent, whatever was asked or lost: of a live job it is kept, once, with facts.
   virtual absl::StatusOr<Change> Seal(const Lease& lease, const Attempt& attempt) = 0;
 
   // Adds a fact to an attempt, lease or no lease, late or not. An equal fact (but for its time) is

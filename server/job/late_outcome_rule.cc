@@ -1,5 +1,6 @@
 #include "server/job/late_outcome_rule.h"
 
+#include "server/job/attempt_rules.h"
 #include "server/job/state_rules.h"
 
 namespace lumaedit {
@@ -16,7 +17,9 @@ bool SaysTheSame(const Job& job, UpstreamStatus status) {
   if (job.state == JobState::kFailed) {
     return status == UpstreamStatus::kFailed && job.charge.state == ChargeState::kReleased;
   }
-  return job.state == JobState::kCancelled && status == UpstreamStatus::kCancelled;
+  // A cancelled job whose charge is incurred was accepted after its end: how that ended is news.
+  return job.state == JobState::kCancelled && status == UpstreamStatus::kCancelled &&
+         job.charge.state != ChargeState::kIncurred;
 }
 
 }  // namespace
@@ -64,6 +67,31 @@ std::optional<Decision> DecideLateOutcome(const Job& job, const UpstreamRecord& 
     }
   }
   if (!learned) return std::nullopt;
+  return decision;
+}
+
+std::optional<Decision> DecideLateAcceptance(const Job& job, const std::string& account,
+                                             const Fact& accepted, absl::Time now) {
+  if (!IsFinal(job.state) || !job.upstream_id.empty()) return std::nullopt;
+  Job live = job;
+  Accept(live, account, accepted.upstream_id, accepted.upstream_status, accepted.outcome,
+         accepted.error, now);
+  Decision decision;
+  decision.job = job;
+  Job& after = decision.job;
+  after.upstream_account = live.upstream_account;
+  after.upstream_id = live.upstream_id;
+  after.upstream_status = live.upstream_status;
+  after.accept_time = live.accept_time;
+  after.change_time = live.change_time;
+  after.charge = live.charge;
+  if (IsFinal(live.state)) {
+    after.outcome = live.outcome;
+    after.late_outcome_time = now;
+  }
+  if (after.cancel_result == CancelResult::kPrevented) {
+    after.cancel_result = CancelResult::kRecordedMayBill;
+  }
   return decision;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "server/job/job_store.h"
 #include "server/job/upstream.h"
@@ -15,6 +16,12 @@ namespace lumaedit {
 // success only replaces its URLs, any other word leaves it.
 std::optional<Decision> DecideLateOutcome(const Job& job, const UpstreamRecord& record,
                                           absl::Time now);
+
+// For a final job without an upstream id, when `accepted` came for its POST all the same
+// (assumption A1 broken, protocol.md section 3): it has the id and the charge of that record. A
+// cancel that was told to have prevented it has not. Unset: there is nothing to write.
+std::optional<Decision> DecideLateAcceptance(const Job& job, const std::string& account,
+                                             const Fact& accepted, absl::Time now);
 
 // EXPIRED, and how its record ended is not known: it is asked again.
 bool AwaitsLateOutcome(const Job& job);

@@ -280,11 +280,11 @@ absl::Status InsertTransitionRow(SqliteConnection& connection, const Job& job,
 }
 
 absl::Status InsertAttemptRow(SqliteConnection& connection, const std::string& caller,
-                              const Attempt& attempt) {
+                              const Attempt& attempt, bool blocks) {
   return connection
       .Prepare(
           "INSERT INTO attempts (job_id, number, caller, account, model, fingerprint,"
-          " seal_time, end_time, upstream_id, open) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)")
+          " seal_time, end_time, upstream_id, open) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .Bind(attempt.job_id)
       .Bind(attempt.number)
       .Bind(caller)
@@ -294,6 +294,7 @@ absl::Status InsertAttemptRow(SqliteConnection& connection, const std::string& c
       .BindTime(attempt.seal_time)
       .BindTime(attempt.end_time)
       .Bind(attempt.upstream_id)
+      .Bind(blocks)
       .Run();
 }
 

@@ -46,9 +46,9 @@ absl::Status InsertJobRow(SqliteConnection& connection, const Job& job,
 absl::Status UpdateJobRow(SqliteConnection& connection, const Job& job);
 absl::Status InsertTransitionRow(SqliteConnection& connection, const Job& job,
                                  const Transition& transition);
-// ALREADY_EXISTS: its fingerprint is blocked.
+// `blocks`: no equal payload is sent while it is in doubt. ALREADY_EXISTS: another one blocks it.
 absl::Status InsertAttemptRow(SqliteConnection& connection, const std::string& caller,
-                              const Attempt& attempt);
+                              const Attempt& attempt, bool blocks);
 // False: an equal fact, but for its time, is there already.
 absl::StatusOr<bool> InsertFactRow(SqliteConnection& connection, const std::string& job_id,
                                    int attempt, const Fact& fact, absl::Time record_time);

@@ -128,6 +128,19 @@ bool SaysNotAccepted(FactKind kind) {
          kind == FactKind::kEveryoneRefused;
 }
 
+const Fact* FindAccepted(const Attempt& attempt) {
+  const auto it = std::find_if(attempt.facts.begin(), attempt.facts.end(),
+                               [](const Fact& f) { return f.kind == FactKind::kAccepted; });
+  return it == attempt.facts.end() ? nullptr : &*it;
+}
+
+bool Knows(const std::vector<Attempt>& attempts, const Fact& accepted) {
+  return std::any_of(attempts.begin(), attempts.end(), [&](const Attempt& attempt) {
+    const Fact* known = FindAccepted(attempt);
+    return known != nullptr && known->upstream_id == accepted.upstream_id;
+  });
+}
+
 absl::Status AttemptNotFound() { return absl::NotFoundError("there is no such attempt"); }
 
 }  // namespace
@@ -217,27 +230,35 @@ absl::StatusOr<Change> DecideJob(SqliteConnection& connection, const std::string
 
 absl::StatusOr<Change> SealAttempt(SqliteConnection& connection, const Lease& lease,
                                    const Attempt& attempt, absl::Time now) {
-  RETURN_IF_ERROR(CheckLease(connection, lease));
-  ASSIGN_OR_RETURN(const Job before, LoadJob(connection, attempt.job_id));
-  if (before.state != JobState::kPending || IsSet(before.cancel_request_time)) {
+  // What was accepted is only written down, by whoever knows it: nothing is sent by this seal.
+  const Fact* accepted = FindAccepted(attempt);
+  if (accepted == nullptr) RETURN_IF_ERROR(CheckLease(connection, lease));
+  ASSIGN_OR_RETURN(const JobView view, LoadView(connection, attempt.job_id));
+  const Job& before = view.job;
+  const bool may_be_sent = before.state == JobState::kPending && !IsSet(before.cancel_request_time);
+  if (accepted != nullptr ? IsFinal(before.state) : !may_be_sent) {
     return MakeError(absl::StatusCode::kFailedPrecondition, ErrorReason::kStateChanged,
                      "the job is not to be sent any more");
   }
+  if (accepted != nullptr && Knows(view.attempts, *accepted)) return Change{before, std::nullopt};
+
   Attempt sealed = attempt;
-  {
-    Statement select =
-        connection.Prepare("SELECT coalesce(max(number), 0) FROM attempts WHERE job_id = ?");
-    ASSIGN_OR_RETURN(const bool row, select.Bind(attempt.job_id).Step());
-    sealed.number = row ? static_cast<int>(select.Int(0)) + 1 : 1;
-  }
+  sealed.number = view.attempts.empty() ? 1 : view.attempts.back().number + 1;
   if (!IsSet(sealed.seal_time)) sealed.seal_time = now;
   sealed.upstream_id.clear();
   // Its account may have been learned while the body was on its way.
   ASSIGN_OR_RETURN(sealed.account, AccountOf(connection, attempt.account));
-  if (absl::Status status = InsertAttemptRow(connection, before.caller, sealed); !status.ok()) {
-    if (!absl::IsAlreadyExists(status)) return status;
+  // Where the record is known by its id, an equal payload is no danger to it.
+  const absl::Status inserted =
+      InsertAttemptRow(connection, before.caller, sealed, /*blocks=*/accepted == nullptr);
+  if (absl::IsAlreadyExists(inserted)) {
     return absl::AlreadyExistsError("an equal payload of this account is on its way or in doubt");
   }
+  RETURN_IF_ERROR(inserted);
+  for (const Fact& fact : attempt.facts) {
+    RETURN_IF_ERROR(AddFact(connection, before.id, sealed.number, fact, /*ended=*/true, now));
+  }
+  if (before.state != JobState::kPending) return Change{before, std::nullopt};
   Decision decision;
   decision.job = before;
   decision.job.state = JobState::kSubmitting;
@@ -266,9 +287,7 @@ absl::Status AddFact(SqliteConnection& connection, const std::string& job_id, in
                         .Bind(attempt)
                         .Run());
   }
-  const bool was_accepted =
-      std::any_of(found->facts.begin(), found->facts.end(),
-                  [](const Fact& f) { return f.kind == FactKind::kAccepted; });
+  const bool was_accepted = FindAccepted(*found) != nullptr;
   // Facts may contradict each other; an acceptance that was seen outweighs the rest.
   if (fact.kind == FactKind::kAccepted || (SaysNotAccepted(fact.kind) && !was_accepted)) {
     return connection

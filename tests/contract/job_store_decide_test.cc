@@ -108,6 +108,48 @@ TEST_P(JobStoreSuite, AnEqualPayloadIsBlockedUntilTheFirstIsClear) {
                   .ok());
 }
 
+TEST_P(JobStoreSuite, AnAttemptThatIsKnownToBeAcceptedIsKeptWhateverStandsInTheWay) {
+  const Lease lost = Acquired();
+  const Job first = Inserted();
+  const Job second = Inserted();
+  ASSERT_TRUE(store().Seal(lost, AttemptFor(first, "same")).ok());
+  ASSERT_TRUE(store().Release(lost).ok());
+  Attempt attempt = AttemptFor(second, "same");
+  attempt.facts = {FactOf(FactKind::kAccepted)};
+  attempt.facts[0].upstream_id = "up-1";
+  const auto change = store().Seal(lost, attempt);
+  ASSERT_TRUE(change.ok()) << change.status();
+  EXPECT_EQ(change->job.state, JobState::kSubmitting);
+  EXPECT_EQ(change->transition->sequence, 2);
+  harness_->Reopen();
+  // A repeat after a commit whose answer was lost.
+  EXPECT_FALSE(store().Seal(lost, attempt)->transition.has_value());
+  auto attempts = store().View(second.id)->attempts;
+  ASSERT_THAT(attempts, SizeIs(1));
+  ASSERT_THAT(attempts[0].facts, SizeIs(1));
+  EXPECT_EQ(attempts[0].facts[0].upstream_id, "up-1");
+  EXPECT_TRUE(IsSet(attempts[0].end_time));
+  // Another record of the same job: an attempt more, and no step back.
+  attempt.facts[0].upstream_id = "up-2";
+  EXPECT_FALSE(store().Seal(lost, attempt)->transition.has_value());
+  attempts = store().View(second.id)->attempts;
+  ASSERT_THAT(attempts, SizeIs(2));
+  EXPECT_EQ(attempts[1].number, 2);
+  EXPECT_EQ(store().Get(kCaller, second.id)->sequence, 2);
+  // The first one's payload is in doubt as before.
+  EXPECT_TRUE(*store().IsBlocked(kAccount, "same"));
+}
+
+TEST_P(JobStoreSuite, AnAcceptedAttemptOfAFinalJobIsNoSeal) {
+  const Lease lease = Acquired();
+  const Job job = Inserted();
+  ASSERT_TRUE(Move(job.id, nullptr, JobState::kCancelled).ok());
+  Attempt attempt = AttemptFor(job, "f");
+  attempt.facts = {FactOf(FactKind::kAccepted)};
+  EXPECT_EQ(store().Seal(lease, attempt).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(store().View(job.id)->attempts, IsEmpty());
+}
+
 TEST_P(JobStoreSuite, TransitionsOfAJobNeverGoBackInTime) {
   const Job job = Inserted();
   clock().Advance(-absl::Hours(5));

@@ -77,13 +77,19 @@ asio::awaitable<PostResult> FakeUpstream::Post(PostRequest request, LastByteGate
   co_await Sleep(script.upload);
   if (script.kind == Kind::kThrows) throw std::logic_error("a bug in the transport");
   if (script.kind == Kind::kNotSent) co_return unsent;
-  if (script.early) {
-    const std::string id =
-        script.kind == Kind::kAccept ? Accept(script, request.payload) : std::string();
-    co_return AnswerTo(script, id);
+  std::string accepted_early;
+  if (script.early && script.kind == Kind::kAccept) {
+    accepted_early = Accept(script, request.payload);
   }
+  const bool in_seal = script.answer_after > absl::ZeroDuration();
+  if (script.early && !in_seal) co_return AnswerTo(script, accepted_early);
   CrashPoint("dispatch.body_sent");
   const bool is_sealed = co_await gate.Seal();
+  if (script.early) {
+    // Whatever became of the seal: an answer that comes in is read.
+    co_await Sleep(script.answer_after);
+    co_return AnswerTo(script, accepted_early);
+  }
   unsent.fact.note = "gate: the last byte was kept back";
   if (!is_sealed) {
     // It stands for a POST that goes out, not for a try that was called off.

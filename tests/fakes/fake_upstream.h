@@ -62,9 +62,9 @@ struct PostScript {
   enum class Origin { kUsual, kNext, kPrompt };  // set by FakeUpstream
   Kind kind = Kind::kAccept;
   Origin origin = Origin::kUsual;
-  bool early = false;                                  // answered before the last byte is asked for
+  bool early = false;                                  // answered before the seal, or in it
   absl::Duration upload = absl::ZeroDuration();        // before the last byte
-  absl::Duration answer_after = absl::ZeroDuration();  // after it
+  absl::Duration answer_after = absl::ZeroDuration();  // after it; early: so long, and in the seal
   int http_status = 0;
   absl::Duration retry_after = absl::ZeroDuration();   // kRateLimited
   std::optional<RateLimit> rate_limit = std::nullopt;  // kRateLimited: what it tells
