@@ -40,6 +40,7 @@ struct AttemptDriver::Exchange {
   bool broken = false;                  // it ended by a bug
   std::optional<AttemptReport> report;  // set when it is over
   Signal progress;                      // sealed, or over
+  OnLate on_late;                       // set when nobody waits for the report any more
 };
 
 class AttemptDriver::Gate final : public LastByteGate {
@@ -93,7 +94,7 @@ class AttemptDriver::Gate final : public LastByteGate {
 };
 
 asio::awaitable<AttemptReport> AttemptDriver::Run(std::string job_id, int unsent_failures,
-                                                  absl::Duration start_deadline) {
+                                                  absl::Duration start_deadline, OnLate on_late) {
   auto view = co_await context_.View(job_id);
   if (!view.ok()) {
     co_return AttemptReport{.kind = AttemptReport::Kind::kNotSent,
@@ -145,6 +146,8 @@ asio::awaitable<AttemptReport> AttemptDriver::Run(std::string job_id, int unsent
   (co_await context_.Update(job_id, [](const JobView& now) {
     return DecideUnconfirmed(now);
   })).IgnoreError();
+  if (exchange->report) co_return *exchange->report;  // it came meanwhile
+  exchange->on_late = std::move(on_late);
   co_return AttemptReport{.kind = AttemptReport::Kind::kNoAnswerYet, .unclear = true};
 }
 
@@ -164,6 +167,7 @@ asio::awaitable<void> AttemptDriver::Converse(std::shared_ptr<Exchange> exchange
     exchange->report = co_await ConcludeUnsealed(*exchange, std::move(result));
   }
   exchange->progress.Notify();
+  if (exchange->on_late) exchange->on_late(*exchange->report);
 }
 
 asio::awaitable<AttemptReport> AttemptDriver::Conclude(Exchange& exchange, PostResult result) {

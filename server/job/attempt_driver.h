@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -38,10 +39,13 @@ class AttemptDriver {
  public:
   explicit AttemptDriver(EngineContext& context) : context_(context) {}
 
+  using OnLate = std::function<void(const AttemptReport& report)>;
+
   // `unsent_failures`: how often this job could not be sent so far, for the backoff. After
-  // `start_deadline` (uptime) it is not sealed.
+  // `start_deadline` (uptime) it is not sealed. After kNoAnswerYet the exchange goes on, and
+  // `on_late` hears once how it ended, on the I/O thread, unless the engine stops before.
   boost::asio::awaitable<AttemptReport> Run(std::string job_id, int unsent_failures,
-                                            absl::Duration start_deadline);
+                                            absl::Duration start_deadline, OnLate on_late);
 
  private:
   struct Exchange;

@@ -191,10 +191,39 @@ asio::awaitable<void> Dispatcher::FailUnstarted(std::string job_id) {
 asio::awaitable<void> Dispatcher::Send(std::string job_id, WaitingJob waiting,
                                        std::shared_ptr<Lane> lane,
                                        std::shared_ptr<CountedPlace> place) {
-  const AttemptReport report =
-      co_await driver_.Run(job_id, waiting.unsent_failures, waiting.start_deadline);
+  AttemptDriver::OnLate on_late = [this, lane](const AttemptReport& late) {
+    OnLateReport(*lane, late);
+  };
+  const AttemptReport report = co_await driver_.Run(job_id, waiting.unsent_failures,
+                                                    waiting.start_deadline, std::move(on_late));
   place.reset();
   OnReport(job_id, std::move(waiting), *lane, report);
+}
+
+void Dispatcher::Learn(Lane& lane, const AttemptReport& report, absl::Duration now) {
+  if (report.kind == AttemptReport::Kind::kEveryoneRefused) {
+    lane.breaker.OnEveryoneRefused(now);
+    if (!std::exchange(lane.paused_told, true)) {
+      context_.log().Error("dispatch_paused",
+                           {{"by", "upstream"},
+                            {"seconds", absl::ToDoubleSeconds(lane.breaker.hold_until() - now)}});
+    }
+  } else if (report.unclear) {
+    lane.breaker.OnUnclear(now);
+  } else if (report.answered) {
+    lane.breaker.OnClear();
+  }
+  if (report.is_rate_limit) lane.pace.OnRateLimited(report.rate_limit, report.hold, now);
+}
+
+void Dispatcher::OnLateReport(Lane& lane, const AttemptReport& report) {
+  // That the job is in doubt was counted when its answer was late.
+  AttemptReport news = report;
+  news.unclear = false;
+  news.answered = report.answered && !report.unclear;
+  Learn(lane, news, context_.clock().Uptime());
+  shown_ = false;
+  wake_.Notify();
 }
 
 void Dispatcher::OnReport(const std::string& job_id, WaitingJob waiting, Lane& lane,
@@ -203,6 +232,8 @@ void Dispatcher::OnReport(const std::string& job_id, WaitingJob waiting, Lane& l
   bool still_pending = false;
   switch (report.kind) {
     case AttemptReport::Kind::kGone:
+    case AttemptReport::Kind::kSettled:
+    case AttemptReport::Kind::kNoAnswerYet:
       break;
     case AttemptReport::Kind::kNotSent:
     case AttemptReport::Kind::kEqualPayload:
@@ -210,27 +241,11 @@ void Dispatcher::OnReport(const std::string& job_id, WaitingJob waiting, Lane& l
       still_pending = true;
       break;
     case AttemptReport::Kind::kLeaseShort:
-      still_pending = true;
-      break;
     case AttemptReport::Kind::kEveryoneRefused:
-      lane.breaker.OnEveryoneRefused(now);
-      if (!std::exchange(lane.paused_told, true)) {
-        context_.log().Error("dispatch_paused",
-                             {{"by", "upstream"},
-                              {"seconds", absl::ToDoubleSeconds(lane.breaker.hold_until() - now)}});
-      }
       still_pending = true;
-      break;
-    case AttemptReport::Kind::kSettled:
-    case AttemptReport::Kind::kNoAnswerYet:
-      if (report.unclear) {
-        lane.breaker.OnUnclear(now);
-      } else if (report.answered) {
-        lane.breaker.OnClear();
-      }
       break;
   }
-  if (report.is_rate_limit) lane.pace.OnRateLimited(report.rate_limit, report.hold, now);
+  Learn(lane, report, now);
   // A job that went back to PENDING by a decision was added by that decision already.
   if (still_pending && queue_.Find(job_id) == nullptr) {
     waiting.not_before = now + report.wait;

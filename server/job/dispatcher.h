@@ -59,6 +59,9 @@ class Dispatcher {
                                     std::shared_ptr<CountedPlace> place);
   void OnReport(const std::string& job_id, WaitingJob waiting, Lane& lane,
                 const AttemptReport& report);
+  // The same for an answer that was no longer waited for: its job is not here.
+  void OnLateReport(Lane& lane, const AttemptReport& report);
+  void Learn(Lane& lane, const AttemptReport& report, absl::Duration now);
   boost::asio::awaitable<void> FailUnstarted(std::string job_id);
 
   EngineContext& context_;
