@@ -133,6 +133,12 @@ class Caller:
             raise AssertionError(f"list of {self.name}: {code} {err}")
         return lines
 
+    def budget(self):
+        code, lines, err = self.cli.run("budget")
+        if code != 0:
+            raise AssertionError(f"budget of {self.name}: {code} {err}")
+        return lines[-1]
+
     def stop_watches(self):
         for watch in self.watches.values():
             watch.stop()

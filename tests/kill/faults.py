@@ -1,6 +1,6 @@
 """The faults that strike while the gateway is killed, each with its chance."""
 
-# Answers to a POST that leave the gateway in doubt about it.
+# Answers that leave the gateway in doubt, when a POST gets them.
 UNCLEAR = {"lost", "server_error", "accepted_then_lost", "bad_json", "slow", "backend_error", "capacity_503"}
 
 POST = [
@@ -48,3 +48,10 @@ def rules():
     tables = (("post", POST), ("get", READ + GET), ("list", READ + LIST))
     return [{"fault": fault, "on": on, "probability": chance, "args": args}
             for on, table in tables for fault, chance, args in table]
+
+
+def unclear_answers(told):
+    """How many POSTs a fault left in doubt; `told` are the simulator's words about rules(), in their order."""
+    given = rules()
+    assert [rule["fault"] for rule in told] == [rule["fault"] for rule in given]
+    return sum(rule["struck"] for rule, mine in zip(told, given) if mine["on"] == "post" and mine["fault"] in UNCLEAR)

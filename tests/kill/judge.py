@@ -25,6 +25,7 @@ class Evidence:
         end = json.loads((folder / "end.json").read_text())
         self.end_time = end["time"]
         self.struck = end["struck"]
+        self.budgets = end["budgets"]
         self.jobs = {}
         for caller, jobs in end["jobs"].items():
             for job in jobs:
@@ -39,6 +40,7 @@ class Evidence:
         self.records_by_prompt = collections.defaultdict(list)
         for record in self.records.values():
             self.records_by_prompt[record["prompt"]].append(record)
+        self.kills = sorted(event["time"] for event in self.events("killed"))
         self.owned = {job["upstreamId"] for job in self.jobs.values() if "upstreamId" in job}
 
     @staticmethod
@@ -64,9 +66,16 @@ class Evidence:
         return [record for record in self.records_by_prompt[prompt]
                 if record["visible"] and record["request_id"] not in self.owned]
 
-    def sealed_at(self, job):
-        transitions = self.replayed[job["id"]] or self.watched[job["id"]]
-        return max((seconds(t["recordTime"]) for t in transitions if state_of(t) == "SUBMITTING"), default=0.0)
+    def last_attempt(self, job):
+        """When the job's last attempt was sealed, and when the job was SUBMITTING no longer."""
+        times = [(state_of(t), seconds(t["recordTime"])) for t in self.replayed[job["id"]] or self.watched[job["id"]]]
+        last = max((i for i, (state, _) in enumerate(times) if state == "SUBMITTING"), default=None)
+        if last is None:
+            return 0.0, 0.0
+        return times[last][1], times[last + 1][1] if last + 1 < len(times) else self.end_time
+
+    def killed_between(self, begin, end):
+        return any(begin <= time <= end for time in self.kills)
 
 
 def state_of(thing):

@@ -5,6 +5,7 @@
   kill_test.py --judge FOLDER              judges a kept run again"""
 
 import argparse
+import collections
 import concurrent.futures
 import json
 import os
@@ -95,22 +96,31 @@ class Run:
         self.callers = [Caller(name, self.listen, certs, folder / "watches", edits, self.history, seed)
                         for name in CALLERS]
         self.gateway = None
+        self.struck = collections.Counter()  # crash point → how often it was struck
 
     def start(self, crash_at=None):
         self.gateway = Gateway(self.folder, self.simulator, *self.flags, crash_at=crash_at)
         self.history.write("started", pid=self.gateway.process.pid, crash_at=crash_at)
 
-    def kill_within(self, seconds, at):
-        """Waits for the crash point, if there is one; kills when the time is over."""
+    def kill_within(self, seconds, at, served):
+        """Waits for the crash point, if there is one; kills when the time is over. `served`: the time begins when
+        the gateway is ready."""
+        process = self.gateway.process
+        if served:
+            wait_for("the gateway is ready or dead",
+                     lambda: self.gateway.ready_path.exists() or process.poll() is not None)
         try:
-            self.gateway.process.wait(timeout=seconds)
+            process.wait(timeout=seconds)
             passed = True
         except subprocess.TimeoutExpired:
             passed = False
         code = self.gateway.end(signal.SIGKILL)
         if code != -signal.SIGKILL:
             raise AssertionError(f"the gateway ended by itself with {code}:\n{self.gateway.log()[-3000:]}")
-        self.history.write("killed", point=at if passed else "an instant")
+        if passed:
+            self.struck[at] += 1
+        self.history.write("killed", point=at if passed else "an instant", time=time.time(),
+                           served=self.gateway.ready_path.exists())
 
     def rounds(self, count):
         for rule in faults.rules():
@@ -121,11 +131,18 @@ class Run:
             work = [pool.submit(turn.follow, caller.step) for caller in self.callers]
             try:
                 for number in range(count):
-                    # A random instant, a crash point, a random instant, the next crash point, …
-                    point = CRASH_POINTS[number // 2 % len(CRASH_POINTS)] if number % 2 else None
-                    self.start(crash_at=f"{point}:{self.rng.randint(1, 2)}" if point else None)
+                    # A random instant, a crash point, a random instant, the next crash point, … Every other
+                    # random instant may come before the gateway serves; every other crash point is the one
+                    # that was struck least.
+                    point, times = None, self.rng.randint(1, 2)
+                    if number % 4 == 1:
+                        point = CRASH_POINTS[number // 4 % len(CRASH_POINTS)]
+                    elif number % 4 == 3:
+                        point, times = min(CRASH_POINTS, key=lambda name: self.struck[name]), 1
+                    self.start(crash_at=f"{point}:{times}" if point else None)
                     turn.next()
-                    self.kill_within(PASSED_BY if point else self.rng.uniform(0.2, PASSED_BY), point)
+                    self.kill_within(PASSED_BY if point else self.rng.uniform(0.2, PASSED_BY), point,
+                                     served=number % 4 != 0)
                     if number % 50 == 49:
                         print(f"{number + 1} rounds, {time.monotonic() - began:.0f} s", flush=True)
             finally:
@@ -135,9 +152,9 @@ class Run:
 
     def rest(self):
         """No more faults: what can be found is found, and every watch is brought to its end."""
-        struck = sum(rule["struck"] for rule in self.simulator.control("faults")["faults"]
-                     if rule["fault"] in faults.UNCLEAR)
-        for rule in self.simulator.control("faults")["faults"]:
+        told = self.simulator.control("faults")["faults"]
+        struck = faults.unclear_answers(told)
+        for rule in told:
             self.history.write("struck", **{key: rule[key] for key in ("fault", "args", "struck")})
         request_faults_off(self.simulator)
         self.start()
@@ -165,9 +182,14 @@ class Run:
             raise AssertionError(f"the last gateway ended with {code}:\n{self.gateway.log()[-3000:]}")
 
     def evidence(self, struck):
-        jobs = {caller.name: caller.jobs() for caller in self.callers}
+        # A charge that moves between the two readings would be no contradiction.
+        for _ in range(10):
+            jobs = {caller.name: caller.jobs() for caller in self.callers}
+            budgets = {caller.name: caller.budget() for caller in self.callers}
+            if jobs == {caller.name: caller.jobs() for caller in self.callers}:
+                break
         (self.folder / "end.json").write_text(json.dumps({
-            "time": time.time(), "struck": struck, "jobs": jobs,
+            "time": time.time(), "struck": struck, "jobs": jobs, "budgets": budgets,
             "records": self.simulator.control("records")["records"]}))
         return Evidence(self.folder)
 
@@ -228,7 +250,8 @@ def judge(folder):
     crashes = {}
     for event in run.events("killed"):
         crashes[event["point"]] = crashes.get(event["point"], 0) + 1
-    print("killed at: " + ", ".join(f"{name} {count}" for name, count in sorted(crashes.items())))
+    print("killed at: " + ", ".join(f"{name} {count}" for name, count in sorted(crashes.items()))
+          + f"; before it served {sum(1 for e in run.events('killed') if not e['served'])}")
     print(f"acknowledged {len({e['job'] for e in run.events('acknowledged')})}, accepted "
           f"{sum(r['accepted'] for r in run.records.values())}, adopted {adopted}, held {states.count('HELD')}, "
           f"expired {states.count('EXPIRED')}")

@@ -1,13 +1,19 @@
 """One validator a guarantee. Each takes the evidence of a run and answers with what violates it. What watchers are
 promised is in tests/history."""
 
-from judge import FINAL, charge_of, state_of
+from harness import CRASH_POINTS
+from judge import FINAL, charge_of, seconds, state_of
 
-# A failed record is adopted when the attempt it fits is over for certain: 330 s, the visibility time
-# and the doubt about clocks after its seal (protocol.md section 4), and one look later.
+# The settings of the run (kill_test.py).
+ANSWER_WAIT = 2
+VISIBILITY = 1
 CLOCK_DOUBT = 10
-FAILED_RECORD_WAIT = 330 + 1 + CLOCK_DOUBT + 5
-MOST_POSTS_IN_FLIGHT = 8
+# An attempt whose answer and break nobody saw ends so long after its seal (protocol.md section 2).
+LONGEST_ATTEMPT = 330
+# A gateway that has just started learns the upstream's time with its first look, and looks again.
+TWO_LOOKS = 10
+# In so many rounds every crash point is aimed at often enough to be struck.
+MANY_KILLS = 200
 
 
 def acknowledged_jobs_are_there(run):
@@ -93,6 +99,20 @@ def a_prevented_cancel_costs_nothing(run):
             yield f"job {event['job']}: PREVENTED, and a POST was accepted"
 
 
+def is_left_in_doubt_by_a_kill(run, job):
+    """Its last answer, if there was one, came to a gateway that was dead."""
+    sealed, left = run.last_attempt(job)
+    late = left - sealed >= ANSWER_WAIT  # UNCONFIRMED by time: the answer was still read for
+    return run.killed_between(sealed, sealed + LONGEST_ATTEMPT if late else left)
+
+
+def end_of_attempt(run, job):
+    """The end of the last attempt: what left the job in doubt, where the gateway has seen that happen."""
+    sealed, left = run.last_attempt(job)
+    was_seen = left - sealed < ANSWER_WAIT and not run.killed_between(sealed, left)
+    return left if was_seen else sealed + LONGEST_ATTEMPT
+
+
 def is_adoptable(run, job):
     """The ledger shows exactly one record that section 4 of the protocol lets this job adopt."""
     prompt = job["edit"]["prompt"]
@@ -102,10 +122,13 @@ def is_adoptable(run, job):
     if len(unowned) != 1 or len(in_doubt) > 1:
         return False
     # Made before the attempt's window began: left by an earlier attempt, whose refusal was understood.
-    if unowned[0]["created_at"] <= run.sealed_at(job) - CLOCK_DOUBT:
+    if unowned[0]["created_at"] <= run.last_attempt(job)[0] - CLOCK_DOUBT:
         return False
-    failed = unowned[0]["status"] == "failed"
-    return not failed or run.end_time - run.sealed_at(job) > FAILED_RECORD_WAIT
+    # Made after it: another job's. Of the second in which it ends either may be true.
+    window_end = end_of_attempt(run, job) + VISIBILITY + CLOCK_DOUBT
+    if unowned[0]["created_at"] >= window_end - 1:
+        return False
+    return unowned[0]["status"] != "failed" or run.end_time > window_end + TWO_LOOKS
 
 
 def held_only_where_allowed(run):
@@ -113,9 +136,39 @@ def held_only_where_allowed(run):
     for job in held:
         if is_adoptable(run, job):
             yield f"job {job['id']} is HELD, and {run.unowned(job['edit']['prompt'])[0]['request_id']} is its record"
-    doubts = run.struck + MOST_POSTS_IN_FLIGHT * len(run.events("killed"))
-    if len(held) > doubts:
-        yield f"{len(held)} jobs are held after {doubts} unclear answers"
+    unkilled = [job["id"] for job in held if not is_left_in_doubt_by_a_kill(run, job)]
+    if len(unkilled) > run.struck:
+        yield f"{len(unkilled)} jobs are held after {run.struck} unclear answers: {unkilled}"
+
+
+def budgets_are_the_sums_of_the_charges(run):
+    """The counters that limits go by are what the jobs' own charges add up to."""
+    for caller, budget in run.budgets.items():
+        begin, end = seconds(budget["windowStartTime"]), seconds(budget["windowEndTime"])
+        jobs = [job for job in run.jobs.values() if job["caller"] == caller
+                and begin <= seconds(job["createTime"]) < end]
+        for state in ("reserved", "incurred", "uncertain"):
+            told = int(budget.get(f"{state}UsdMicros", 0))
+            owed = sum(int(job["charge"].get("amount", {}).get("maxUsdMicros", 0)) for job in jobs
+                       if charge_of(job) == state.upper())
+            if told != owed:
+                yield f"{caller}'s budget says {told} micro-dollars {state}, the jobs {owed}"
+
+
+def every_crash_point_was_struck(run):
+    kills = run.events("killed")
+    if len(kills) < MANY_KILLS:
+        return
+    for point in CRASH_POINTS:
+        if all(event["point"] != point for event in kills):
+            yield f"no kill at {point} in {len(kills)}"
+
+
+def most_kills_meet_a_gateway_that_serves(run):
+    kills = run.events("killed")
+    early = [event for event in kills if not event["served"]]
+    if len(early) > len(kills) / 2:
+        yield f"{len(early)} of {len(kills)} kills came before the gateway served"
 
 
 def everything_is_at_rest(run):
@@ -132,5 +185,6 @@ def jobs_stand_where_their_history_ends(run):
 
 
 ALL = [acknowledged_jobs_are_there, one_job_a_request, accepted_at_most_once, upstream_ids_are_their_own,
-       charges_agree, a_prevented_cancel_costs_nothing, held_only_where_allowed, everything_is_at_rest,
-       jobs_stand_where_their_history_ends]
+       charges_agree, budgets_are_the_sums_of_the_charges, a_prevented_cancel_costs_nothing, held_only_where_allowed,
+       everything_is_at_rest, jobs_stand_where_their_history_ends, every_crash_point_was_struck,
+       most_kills_meet_a_gateway_that_serves]
