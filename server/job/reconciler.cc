@@ -188,8 +188,7 @@ asio::awaitable<bool> Reconciler::StillOpen(const JobView& view) {
 
 asio::awaitable<Pass> Reconciler::ReadList(std::string account, absl::Time from) {
   const Accounts::Reader reader = context_.accounts().ReaderFor(account);
-  const bool may_learn =
-      !Accounts::IsLearned(context_.accounts().Canonical(reader.key));
+  const bool may_learn = !Accounts::IsLearned(context_.accounts().Canonical(reader.key));
   Pass pass;
   pass.failed = true;
   if (!reader.same_account && !may_learn) co_return pass;
