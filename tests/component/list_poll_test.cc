@@ -461,10 +461,10 @@ TEST_F(ListPoll, PagesThatFailGiveWayToSinglePolls) {
   }
 }
 
-// Of 100 jobs: looked up once each before all are asked about, then twice each as they are judged.
+// The key is looked at once for each of the 100 jobs, before they are judged.
 TEST_F(ListPoll, ABugInTheMiddleOfAPageLeavesNobodyBehind) {
   for (const bool is_walk : {true, false}) {
-    for (const int looks : {1, 60, 102, 250}) {
+    for (const int looks : {1, 60, 99}) {
       SCOPED_TRACE(absl::StrCat(is_walk ? "walk, " : "page, ", looks));
       Stop();
       list_.records.clear();
