@@ -235,5 +235,48 @@ TEST_F(ProxyTest, NothingIsLostWhileEverythingIsCutAgainAndAgain) {
   EXPECT_EQ(static_cast<int>(polled.size()), gateway_->store().View(ids_[0])->job.sequence);
 }
 
+// A machine that is switched off, or a NAT that forgets: no FIN, no RST, no answer any more.
+TEST(HalfOpenPeerTest, IsFreedWithinTheKeepaliveTimeAndTimeout) {
+  GatewayOptions options;
+  options.server.keepalive_time = absl::Milliseconds(300);
+  options.server.keepalive_timeout = absl::Milliseconds(300);
+  Gateway gateway(options);
+  ASSERT_TRUE(gateway.started().ok()) << gateway.started();
+  CuttingProxy proxy(gateway.server().port());
+  v1::WatchJobRequest request;
+  request.set_job_id(gateway.SubmitOne());
+  v1::WatchJobResponse message;
+  struct Peer {
+    std::unique_ptr<v1::EditService::Stub> stub;
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<v1::WatchJobResponse>> reader;
+  };
+  Peer gone, alive;
+  gone.stub = v1::EditService::NewStub(grpc::CreateChannel(
+      "127.0.0.1:" + std::to_string(proxy.port()), grpc::InsecureChannelCredentials()));
+  alive.stub = gateway.Stub();
+  for (Peer* peer : {&gone, &alive}) {
+    peer->reader = peer->stub->WatchJob(&peer->context, request);
+    while (peer->reader->Read(&message) && !message.has_caught_up()) {
+    }
+    ASSERT_TRUE(message.has_caught_up());
+  }
+  ASSERT_EQ(gateway.service().open_streams(), 2u);
+  // Nothing is written meanwhile that could fail.
+  proxy.Deafen();
+  EXPECT_TRUE(Eventually([&] { return gateway.service().open_streams() == 1; }));
+  EXPECT_TRUE(Eventually([&] { return gateway.hub().watcher_count() == 1; }));
+  // Whoever answers stays, however quiet.
+  gateway.Move(request.job_id(), JobState::kCancelled);
+  ASSERT_TRUE(alive.reader->Read(&message));
+  EXPECT_EQ(message.transition().sequence(), 2);
+  EXPECT_FALSE(alive.reader->Read(&message));
+  EXPECT_TRUE(alive.reader->Finish().ok());
+  gone.context.TryCancel();
+  while (gone.reader->Read(&message)) {
+  }
+  EXPECT_FALSE(gone.reader->Finish().ok());
+}
+
 }  // namespace
 }  // namespace lumaedit::client
