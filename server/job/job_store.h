@@ -286,7 +286,8 @@ class JobStore {
   // When a job last changed its state; InfinitePast: there is no job. Reads every job.
   virtual absl::StatusOr<absl::Time> NewestStateTime() = 0;
 
-  // Small durable settings of the whole store: "dispatch_paused", "restored", "store_id".
+  // Small durable settings of the whole store: "dispatch_paused", "restored", "restored_accounts",
+  // "clock_believed_time", "store_id".
   // NOT_FOUND: unset.
   virtual absl::StatusOr<std::string> GetSetting(const std::string& name) = 0;
   virtual absl::Status PutSetting(const std::string& name, const std::string& value) = 0;
