@@ -181,6 +181,7 @@ asio::awaitable<RestoreCheck::Found> RestoreCheck::Compare() {
     found.read = true;
     co_return found;
   }
+  const std::string present = context_.deps().upstream.Account();
   found.read = co_await CompareWith(context_.accounts().Current(), from, open, found);
   if (!found.read) co_return found;
   // After the present key was read: it may have turned out to be of one of them.
@@ -196,6 +197,8 @@ asio::awaitable<RestoreCheck::Found> RestoreCheck::Compare() {
       found.unread.push_back(account);
     }
   }
+  // The list of the key that dispatch would use now was not read.
+  if (context_.deps().upstream.Account() != present) found.read = false;
   found.of_backup =
       static_cast<int>(std::count_if(open.begin(), open.end(), [this](const Attempt& attempt) {
         return backup_time_ && attempt.seal_time <= *backup_time_;
