@@ -48,12 +48,19 @@ class Control:
     """The simulator's control interface over one connection, for thousands of calls."""
 
     def __init__(self, url):
-        self._connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=60)
+        self._address = urllib.parse.urlsplit(url).netloc
+        self._connection = None
+        self._used = 0.0
 
     def call(self, path, body=None):
+        # The simulator closes what is idle.
+        if self._connection is None or time.monotonic() - self._used > 30:
+            self._connection = http.client.HTTPConnection(self._address, timeout=60)
         data = None if body is None else json.dumps(body)
         self._connection.request("GET" if body is None else "POST", f"/control/{path}", data)
-        return json.loads(self._connection.getresponse().read() or b"{}")
+        answer = json.loads(self._connection.getresponse().read() or b"{}")
+        self._used = time.monotonic()
+        return answer
 
     def reads(self):
         """Requests and bytes of reads so far."""
