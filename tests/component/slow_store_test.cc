@@ -105,7 +105,7 @@ TEST(SlowStore, RefusesWhatDoesNotFitAndLosesNothing) {
     EXPECT_TRUE(refused_at_once);
     EXPECT_LE(store_worker.queued(), static_cast<std::size_t>(kQueue));
     EXPECT_EQ(answers.counts().count("ok"), 0u) << "nothing is acknowledged before it is durable";
-    // The right to drive jobs does not hang with the disk.
+    // To ask for a lease once more writes nothing: it needs a thread, and no disk.
     EXPECT_TRUE(store.Renew(*lease).ok());
     FaultVfs::Release();
     EXPECT_TRUE(answers.WaitFor(kSubmits));
