@@ -20,6 +20,8 @@ constexpr BackoffRange kPause = {absl::Seconds(2), absl::Minutes(1)};
 constexpr int kLookupLimit = 20;
 constexpr int kLookupDepth = 100;
 constexpr int kLookupRequests = 10;
+// Of as many ids it is known where the search for them goes on; more are searched from the head.
+constexpr std::size_t kMostLookups = 10000;
 
 }  // namespace
 
@@ -35,6 +37,7 @@ void ListSweeper::NoticeKey() {
   key_ = std::move(key);
   map_.Clear();
   walk_.Reset();
+  looked_to_.clear();
 }
 
 bool ListSweeper::IsMine(const Job& job) const {
@@ -126,15 +129,16 @@ asio::awaitable<ListSweeper::Found> ListSweeper::Find(Accounts::Reader reader,
   query.model = kEditModel;
   query.limit = kLookupLimit;
   query.sweep = MakeSweep({upstream_id});
-  const auto looked_to = looked_to_.find(upstream_id);
+  // The head first, where a record that shows late appears; then on from where the last search
+  // stopped. One that came to the list's end leaves nothing to go on from.
+  int goes_on = 0;
   if (const auto place = map_.OffsetOf(upstream_id)) {
     query.offset = std::max(0, *place - kLookupLimit / 2);
-  } else if (looked_to != looked_to_.end()) {
-    query.offset = looked_to->second;
+  } else if (const auto looked_to = looked_to_.find(upstream_id); looked_to != looked_to_.end()) {
+    goes_on = looked_to->second;
   }
-  // Gone down to its end, the next search begins at the head again.
   looked_to_.erase(upstream_id);
-  const int depth = query.offset + kLookupDepth;
+  const int depth = std::max(query.offset, goes_on) + kLookupDepth;
   for (int asked = 0; asked < kLookupRequests && query.offset < depth; ++asked) {
     spend();
     ListResult answer = co_await reader.upstream.List(query);
@@ -155,10 +159,11 @@ asio::awaitable<ListSweeper::Found> ListSweeper::Find(Accounts::Reader reader,
     if (query.sweep == nullptr) continue;
     if (answer.records.empty() || !answer.has_more.value_or(true)) co_return Found{};
     query.offset += static_cast<int>(answer.records.size());
+    if (query.offset >= kLookupLimit) query.offset = std::max(query.offset, goes_on);
   }
   // New records push it down meanwhile, never up past where the search stands.
   map_.Displace(upstream_id);
-  looked_to_[upstream_id] = query.offset;
+  if (looked_to_.size() < kMostLookups) looked_to_[upstream_id] = std::max(query.offset, goes_on);
   co_return Found{};
 }
 

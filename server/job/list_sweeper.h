@@ -63,7 +63,7 @@ class ListSweeper {
   void ForgetWalk() { walk_.Reset(); }
 
   // A record that is 404 by id, looked for in the list: where it stood last, else among the newest,
-  // and the next time further down. `spend` is called before each request.
+  // and each time a stretch further down. `spend` is called before each request.
   struct Found {
     std::optional<UpstreamRecord> record;
     bool key_changed = false;  // meanwhile: there may be a record all the same

@@ -369,6 +369,15 @@ TEST_F(ListPoll, WhatIsNotFoundByIdIsLookedForToTheEndOfTheList) {
   ExpectTheCap();
 }
 
+TEST_F(ListPoll, WhatShowsLateAtTheHeadIsFoundThere) {
+  AddStrangers(3000);
+  live_.push_back({"late", absl::ZeroDuration()});
+  Start();
+  world_.RunFor(absl::Minutes(2));
+  list_.records.push_front({.id = "late", .by_id = false});
+  EXPECT_TRUE(world_.RunUntil([&] { return Told() == 1; }, absl::Seconds(12)));
+}
+
 TEST_F(ListPoll, TheListMayChangeBetweenPages) {
   for (int i = 0; i < 500; ++i) {
     AddJob();
