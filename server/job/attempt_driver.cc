@@ -325,6 +325,7 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeShortBody(Exchange& exchan
         co_return AttemptReport{.kind = AttemptReport::Kind::kSettled, .answered = true};
       }
     }
+    if (absl::IsNotFound(change.status())) co_return AttemptReport{};  // nobody can send it
     if (!is_told) {
       context_.log().Error("fact_not_recorded",
                            {{"job", exchange.job.id},
