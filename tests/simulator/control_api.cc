@@ -184,6 +184,7 @@ json::object ControlApi::Requests() const {
     kinds[kind] = json::object{{"count", count.count},
                                {"bytes_in", count.bytes_in},
                                {"bytes_out", count.bytes_out},
+                               {"bytes_sent", count.bytes_sent},
                                {"by_status", statuses}};
   }
   json::object records;

@@ -19,7 +19,7 @@ class ControlApi : public Handler {
   Reply OnRequest(const Request& request) override;
   std::string HttpDate() const override { return world_.clock.HttpDate(); }
   void OnConnection() override {}
-  void OnDone(const Reply&, uint64_t, uint64_t) override {}
+  void OnDone(const Reply&, const Traffic&) override {}
 
  private:
   Reply Get(const std::string& what);

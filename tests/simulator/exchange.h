@@ -81,6 +81,13 @@ struct Reply {
   std::function<Reply()> after_hold;
 };
 
+// Of one exchange.
+struct Traffic {
+  uint64_t body_in = 0;
+  uint64_t written = 0;  // of the answer: what the socket has taken
+  uint64_t sent = 0;     // by the connection since its last exchange, TLS's bytes among them
+};
+
 class Handler {
  public:
   virtual ~Handler() = default;
@@ -91,7 +98,7 @@ class Handler {
   virtual void OnConnection() = 0;
   // After the answer was written or the connection lost; a reply without a kind = the body never
   // came whole.
-  virtual void OnDone(const Reply& reply, uint64_t bytes_in, uint64_t bytes_out) = 0;
+  virtual void OnDone(const Reply& reply, const Traffic& traffic) = 0;
 };
 
 }  // namespace lumaedit::simulator

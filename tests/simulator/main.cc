@@ -39,6 +39,12 @@ void AddOptions(CLI::App& app, Options& o) {
   app.add_option("--keep-alive-seconds", o.keep_alive_seconds, "Idle time of a connection")
       ->capture_default_str()
       ->group(net);
+  app.add_option(
+         "--line-bytes-per-second", o.line_bytes_per_second,
+         "Send no faster on each connection, in segments of a network's size; 0 = as fast as "
+         "loopback goes")
+      ->capture_default_str()
+      ->group(net);
   app.add_option("--ready-file", o.ready_file,
                  "JSON with base_url, control_url, ca_file, port; written when listening")
       ->group(net);
@@ -175,7 +181,7 @@ int Run(const Options& options) {
   QueueApi queue(world);
   ControlApi control(world);
   Server server({options.listen, options.control_listen, identity.certificate, identity.key,
-                 options.keep_alive_seconds, options.verbose},
+                 options.keep_alive_seconds, options.line_bytes_per_second, options.verbose},
                 queue, control);
   world.release_held = [&server] { server.ReleaseHeld(); };
   const std::string origin =

@@ -62,6 +62,8 @@ struct Options {
   double output_expiry_seconds = 0.0;
   // Real seconds a connection may idle.
   double keep_alive_seconds = 75.0;
+  // Of each connection; 0 = as fast as loopback goes.
+  uint64_t line_bytes_per_second = 0;
   bool verbose = false;
 };
 

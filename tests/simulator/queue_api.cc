@@ -45,11 +45,12 @@ BodyPlan QueueApi::OnHead(const Request& request) {
   return plan;
 }
 
-void QueueApi::OnDone(const Reply& reply, uint64_t bytes_in, uint64_t bytes_out) {
+void QueueApi::OnDone(const Reply& reply, const Traffic& traffic) {
   RequestCount& count = world_.requests[reply.kind.empty() ? "refused_body" : reply.kind];
   ++count.count;
-  count.bytes_in += bytes_in;
-  count.bytes_out += bytes_out;
+  count.bytes_in += traffic.body_in;
+  count.bytes_out += traffic.written;
+  count.bytes_sent += traffic.sent;
   ++count.by_status[reply.status];
 }
 

@@ -22,7 +22,7 @@ class QueueApi : public Handler {
   Reply OnRequest(const Request& request) override;
   std::string HttpDate() const override { return world_.clock.HttpDate(); }
   void OnConnection() override { ++world_.connections; }
-  void OnDone(const Reply& reply, uint64_t bytes_in, uint64_t bytes_out) override;
+  void OnDone(const Reply& reply, const Traffic& traffic) override;
 
  private:
   Reply Route(const Request& request);

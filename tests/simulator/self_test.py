@@ -33,7 +33,9 @@ def wait_for(condition, seconds=10.0):
         time.sleep(0.005)
 
 
-class SimulatorTest(unittest.TestCase):
+class SimulatorCase(unittest.TestCase):
+    """One simulator for all tests of a class."""
+
     arguments = []
 
     @classmethod
@@ -122,6 +124,8 @@ class SimulatorTest(unittest.TestCase):
         with self.assertRaises(LOST):
             call(*args, **kwargs)
 
+
+class SimulatorTest(SimulatorCase):
     # Normal behaviour.
 
     def test_life_of_a_record(self):
@@ -607,7 +611,39 @@ class SimulatorTest(unittest.TestCase):
         self.assertTrue(any(status != 200 for status in first))
 
 
-class FastSimulatorTest(unittest.TestCase):
+class LineTest(SimulatorCase):
+    arguments = ["--line-bytes-per-second", "2000000"]
+
+    def test_no_faster_than_the_line_and_what_went_out_is_counted(self):
+        request_id = self.submit()
+        self.fault("huge_echo", on="get", times=1, args={"megabytes": 50})
+        connection = self.connect()
+        connection.request("GET", f"{BASE}/requests/{request_id}", headers={"Authorization": "Bearer key-a"})
+        answer = connection.getresponse()
+        answer.read(1000)
+        answer.close()
+        connection.close()
+
+        def gets(count):
+            kinds = self.control("GET", "requests")["kinds"]
+            return kinds.get("get", {"count": 0})["count"] == count and kinds["get"]
+
+        left = wait_for(lambda: gets(1))
+        self.assertLess(left["bytes_sent"], 25 << 20)
+        self.fault("huge_echo", on="get", times=1, args={"megabytes": 3})
+        connection = self.connect()
+        begun = time.monotonic()
+        self.call("GET", f"{BASE}/requests/{request_id}", connection=connection)
+        self.assertGreater(time.monotonic() - begun, 1.0)
+        # What the socket had not sent yet when the answer was written is counted with the next one.
+        self.call("GET", f"{BASE}/requests/{request_id}", connection=connection)
+        connection.close()
+        whole = wait_for(lambda: gets(3))
+        self.assertGreater(whole["bytes_sent"] - left["bytes_sent"], 3 << 20)
+        self.assertLess(whole["bytes_sent"] - left["bytes_sent"], 4 << 20)
+
+
+class ArgumentsTest(unittest.TestCase):
     def test_bad_arguments_are_refused(self):
         done = subprocess.run([PROGRAM, "--api-key", "k", "--validation", "odd"],
                               capture_output=True, check=False)

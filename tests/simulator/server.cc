@@ -15,6 +15,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tcp_line.h"
+
 namespace lumaedit::simulator {
 namespace {
 
@@ -26,6 +28,8 @@ using tcp = asio::ip::tcp;
 using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
 constexpr size_t kWriteSlice = 256 * 1024;
+// Copied rather than written by itself.
+constexpr size_t kSmallPart = 16 * 1024;
 constexpr uint32_t kHeaderLimit = 64 * 1024;
 // Real seconds without progress until a read or write is given up.
 constexpr int kStallSeconds = 900;
@@ -83,11 +87,13 @@ void Report(std::exception_ptr failure) {
 struct Server::State {
   State(const ServerSettings& settings, Handler& queue_handler, Handler& control_handler)
       : keep_alive(settings.keep_alive_seconds),
+        line_rate(settings.line_bytes_per_second),
         verbose(settings.verbose),
         queue(queue_handler),
         control(control_handler),
         acceptor(Listen(settings.listen)),
         control_acceptor(Listen(settings.control_listen)) {
+    if (line_rate > 0) UseNetworkSegments(acceptor.native_handle());
     tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
                     asio::ssl::context::no_tlsv1_1);
     tls.use_certificate_chain(asio::buffer(settings.certificate));
@@ -126,6 +132,7 @@ struct Server::State {
     TlsStream stream(beast::tcp_stream(std::move(socket)), tls);
     error_code error;
     Lowest(stream).socket().set_option(tcp::no_delay(true), error);
+    if (line_rate > 0) LimitLine(Lowest(stream).socket().native_handle(), line_rate);
     queue.OnConnection();
     Lowest(stream).expires_after(std::chrono::seconds(30));
     co_await stream.async_handshake(asio::ssl::stream_base::server,
@@ -150,6 +157,7 @@ struct Server::State {
   asio::awaitable<void> Serve(Stream& stream, Handler& handler) {
     beast::flat_buffer buffer;
     Delivery before;
+    uint64_t sent_before = 0;
     for (;;) {
       error_code error;
       if (before.reset_on_next_request) {
@@ -170,7 +178,8 @@ struct Server::State {
       if (error) co_return;
       Request request = MakeRequest(parser.get());
       const bool keep = parser.keep_alive();
-      const bool went_well = co_await Exchange(stream, buffer, parser, request, handler, before);
+      const bool went_well =
+          co_await Exchange(stream, buffer, parser, request, handler, before, sent_before);
       if (!went_well || !keep) co_return;
     }
   }
@@ -179,16 +188,24 @@ struct Server::State {
   template <typename Stream>
   asio::awaitable<bool> Exchange(Stream& stream, beast::flat_buffer& buffer,
                                  http::request_parser<http::string_body>& parser, Request& request,
-                                 Handler& handler, Delivery& delivery) {
+                                 Handler& handler, Delivery& delivery, uint64_t& sent_before) {
     const BodyPlan plan = handler.OnHead(request);
-    uint64_t bytes_in = 0;
-    const Arrival arrival = co_await ReadBody(stream, buffer, parser, plan, request, bytes_in);
+    Traffic traffic;
+    const auto done = [&](const Reply& reply) {
+      const uint64_t sent = SentBytes(Lowest(stream).socket().native_handle());
+      traffic.sent = std::max(sent, sent_before) - sent_before;
+      sent_before += traffic.sent;
+      handler.OnDone(reply, traffic);
+    };
+    const Arrival arrival =
+        co_await ReadBody(stream, buffer, parser, plan, request, traffic.body_in);
     if (arrival == Arrival::kLost) {
-      handler.OnDone(Reply(), bytes_in, 0);
+      done(Reply());
       co_return false;
     }
     if (arrival == Arrival::kTooLarge) {
-      co_await Refuse(stream, plan, handler, bytes_in);
+      const Reply refusal = co_await Refuse(stream, plan, handler, traffic.written);
+      done(refusal);
       co_return false;
     }
     request.short_body = arrival == Arrival::kShort;
@@ -196,7 +213,7 @@ struct Server::State {
     Reply reply = handler.OnRequest(request);
     request.body.reset();
     if (!co_await Hold(stream, reply.delivery)) {
-      handler.OnDone(reply, bytes_in, 0);
+      done(reply);
       co_return false;
     }
     if (reply.after_hold) {
@@ -209,10 +226,9 @@ struct Server::State {
       std::fprintf(stderr, "%s %s %d\n", request.method.c_str(), request.path.c_str(),
                    reply.status);
     }
-    uint64_t bytes_out = 0;
     const bool head_only = request.method == "HEAD";
-    const bool sent = co_await Send(stream, handler, reply, head_only, bytes_out);
-    handler.OnDone(reply, bytes_in, bytes_out);
+    const bool sent = co_await Send(stream, handler, reply, head_only, traffic.written);
+    done(reply);
     if (sent && arrival == Arrival::kShort) co_await Drain(stream);
     co_return sent&& arrival == Arrival::kWhole && !delivery.close_after;
   }
@@ -248,21 +264,20 @@ struct Server::State {
 
   // Fault 27: the answer, or the reset, meets a client that still uploads.
   template <typename Stream>
-  asio::awaitable<void> Refuse(Stream& stream, const BodyPlan& plan, Handler& handler,
-                               uint64_t bytes_in) {
+  asio::awaitable<Reply> Refuse(Stream& stream, const BodyPlan& plan, Handler& handler,
+                                uint64_t& written) {
     Reply reply;
     reply.status = plan.refuse_by_reset ? 0 : 413;
-    uint64_t bytes_out = 0;
     if (plan.refuse_by_reset) {
       Reset(Lowest(stream));
     } else {
       reply.headers.emplace_back("Content-Type", "application/json");
       reply.body = Body("{\"error\":\"request body too large\"}");
       reply.delivery.close_after = true;
-      co_await Send(stream, handler, reply, false, bytes_out);
+      co_await Send(stream, handler, reply, false, written);
       co_await Drain(stream);
     }
-    handler.OnDone(reply, bytes_in, bytes_out);
+    co_return reply;
   }
 
   // Unread bytes at close would turn into a reset that destroys the answer on its way.
@@ -304,7 +319,7 @@ struct Server::State {
 
   template <typename Stream>
   asio::awaitable<bool> Send(Stream& stream, Handler& handler, const Reply& reply, bool head_only,
-                             uint64_t& bytes_out) {
+                             uint64_t& written) {
     const Delivery& delivery = reply.delivery;
     if (delivery.cut == Cut::kBeforeHeaders) co_return EndAbruptly(stream, delivery);
     std::string head = "HTTP/1.1 " + std::to_string(reply.status) + " " + Reason(reply.status) +
@@ -325,19 +340,17 @@ struct Server::State {
       if (delivery.cut == Cut::kMidBody) body.Truncate(body.size() / 2);
       body.Truncate(body.size() - std::min<uint64_t>(delivery.missing_bytes, body.size()));
     }
-    if (!head_only) {
-      // One write for what is small, so that headers and body share a TLS record.
-      if (body.size() <= kWriteSlice && delivery.bytes_per_second == 0) {
-        head += body.Flatten();
-        body.Truncate(0);
-      }
-    } else {
-      body.Truncate(0);
-    }
-    if (!co_await Write(stream, head, delivery, bytes_out)) co_return false;
+    if (head_only) body.Truncate(0);
+    // What is small goes out together, so that headers and records share a write and a TLS record.
+    std::string small = std::move(head);
     for (const Body::Part& part : body.parts()) {
-      if (!co_await Write(stream, part.bytes, delivery, bytes_out)) co_return false;
+      const bool is_small = part.bytes.size() <= kSmallPart && delivery.bytes_per_second == 0;
+      if (is_small) small += part.bytes;
+      if (is_small && small.size() <= kWriteSlice) continue;
+      if (!co_await Write(stream, std::exchange(small, ""), delivery, written)) co_return false;
+      if (!is_small && !co_await Write(stream, part.bytes, delivery, written)) co_return false;
     }
+    if (!co_await Write(stream, small, delivery, written)) co_return false;
     if (delivery.cut != Cut::kNone || delivery.broken_chunks || delivery.missing_bytes > 0) {
       // Give the bytes time to be read before the connection breaks under them.
       asio::steady_timer pause(io, std::chrono::milliseconds(20));
@@ -361,7 +374,7 @@ struct Server::State {
 
   template <typename Stream>
   asio::awaitable<bool> Write(Stream& stream, std::string_view bytes, const Delivery& delivery,
-                              uint64_t& bytes_out) {
+                              uint64_t& written) {
     // A slow body goes out in tenths of a second.
     const size_t slice = delivery.bytes_per_second == 0
                              ? kWriteSlice
@@ -370,8 +383,8 @@ struct Server::State {
       error_code error;
       const std::string_view piece = bytes.substr(0, slice);
       Lowest(stream).expires_after(std::chrono::seconds(kStallSeconds));
-      bytes_out += co_await asio::async_write(stream, asio::buffer(piece),
-                                              asio::redirect_error(asio::use_awaitable, error));
+      written += co_await asio::async_write(stream, asio::buffer(piece),
+                                            asio::redirect_error(asio::use_awaitable, error));
       if (error) co_return false;
       bytes.remove_prefix(piece.size());
       if (delivery.bytes_per_second != 0 && !bytes.empty()) {
@@ -385,6 +398,7 @@ struct Server::State {
   asio::io_context io{1};
   asio::ssl::context tls{asio::ssl::context::tls_server};
   double keep_alive;
+  uint64_t line_rate;
   bool verbose;
   Handler& queue;
   Handler& control;

@@ -19,6 +19,8 @@ struct ServerSettings {
   std::string key;
   // Real seconds.
   double keep_alive_seconds = 75.0;
+  // Of each connection to the queue; 0 = as fast as it goes.
+  uint64_t line_bytes_per_second = 0;
   bool verbose = false;
 };
 

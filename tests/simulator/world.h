@@ -35,7 +35,8 @@ struct ApiKey {
 struct RequestCount {
   uint64_t count = 0;
   uint64_t bytes_in = 0;
-  uint64_t bytes_out = 0;
+  uint64_t bytes_out = 0;   // taken by sockets
+  uint64_t bytes_sent = 0;  // gone out of them, TLS's bytes among them
   std::map<int, uint64_t> by_status;
 };
 
