@@ -13,11 +13,28 @@ constexpr double kPageBytes = 2e6;
 constexpr int kMostRecords = 100;
 // While no record has been seen.
 constexpr int kFirstPage = 20;
-constexpr double kSizesKept = 1000;
+constexpr double kMostKept = 1000;
+// So many times the mean, within bounds. Few enough that fat ones among the small, which count as
+// far as they were read, do not lift it without end.
+constexpr double kManyTimes = 8;
+constexpr double kLeastStopBytes = 16 * 1024;
 constexpr std::size_t kFatKept = 10000;
 constexpr int kMostSlack = 10;
 
 }  // namespace
+
+void RecentMean::Add(double value) {
+  sum_ += value;
+  count_ += 1;
+  if (count_ < kMostKept) return;
+  sum_ /= 2;
+  count_ /= 2;
+}
+
+std::optional<double> RecentMean::Get() const {
+  if (count_ == 0) return std::nullopt;
+  return sum_ / count_;
+}
 
 void ListMap::Track(const std::string& id, bool is_newest) {
   const auto [it, is_new] = tracked_.try_emplace(id);
@@ -98,7 +115,9 @@ int ListMap::Learn(int offset, const std::vector<UpstreamRecord>& records) {
     } else {
       ForgetFat(record.id);
     }
-    if (!record.is_partial) LearnSize(record);
+    const auto bytes = static_cast<double>(record.bytes);
+    if (!record.is_partial) whole_bytes_.Add(bytes);
+    read_bytes_.Add(bytes);
     const auto it = tracked_.find(record.id);
     if (it == tracked_.end()) continue;
     if (!it->second.place) ++found;
@@ -124,14 +143,6 @@ void ListMap::ForgetFat(const std::string& id) {
   if (it == fat_.end()) return;
   fat_places_.erase({it->second, id});
   fat_.erase(it);
-}
-
-void ListMap::LearnSize(const UpstreamRecord& record) {
-  size_sum_ += static_cast<double>(record.bytes);
-  size_count_ += 1;
-  if (size_count_ < kSizesKept) return;
-  size_sum_ /= 2;
-  size_count_ /= 2;
 }
 
 std::optional<int> ListMap::OffsetOf(const std::string& id) const {
@@ -164,10 +175,17 @@ std::optional<ListMap::Spot> ListMap::FatFrom(int offset) const {
 }
 
 int ListMap::PageLimit() const {
-  if (size_count_ == 0) return std::min(kFirstPage, upstream_most_);
-  const double mean = std::max(1.0, size_sum_ / size_count_);
-  const int fits = static_cast<int>(std::min(kPageBytes / mean, double{kMostRecords}));
-  return std::clamp(fits, 1, upstream_most_);
+  const std::optional<double> mean = whole_bytes_.Get();
+  if (!mean) return std::min(kFirstPage, upstream_most_);
+  const double fits = std::min(kPageBytes / std::max(1.0, *mean), double{kMostRecords});
+  return std::clamp(static_cast<int>(fits), 1, upstream_most_);
+}
+
+std::int64_t ListMap::StopBytes() const {
+  const std::optional<double> mean = read_bytes_.Get();
+  if (!mean) return kFatBytes;
+  return static_cast<std::int64_t>(
+      std::clamp(kManyTimes * *mean, kLeastStopBytes, double{kFatBytes}));
 }
 
 int ListMap::Slack() const {

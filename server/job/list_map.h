@@ -18,9 +18,22 @@
 
 namespace lumaedit {
 
+// Of about the last thousand values.
+class RecentMean {
+ public:
+  void Add(double value);
+  // Unset: of none.
+  std::optional<double> Get() const;
+
+ private:
+  double sum_ = 0;
+  double count_ = 0;
+};
+
 class ListMap {
  public:
-  // A longer record is fat: it ends the reading of a page, and is asked about by its id.
+  // A longer record is fat, and so is one that a page was not read on in: it ends the reading of a
+  // page, and is asked about by its id.
   static constexpr std::int64_t kFatBytes = 256 * 1024;
 
   // A running job's record; `is_newest`: it was just made.
@@ -53,6 +66,8 @@ class ListMap {
 
   // 2 MB of records of the usual size, at most 100.
   int PageLimit() const;
+  // A page is not read on in a record that is many times as long as the usual one.
+  std::int64_t StopBytes() const;
   // How far a record may be from where it is thought to be.
   int Slack() const;
 
@@ -70,7 +85,6 @@ class ListMap {
   void LearnNewest(int offset, const std::vector<UpstreamRecord>& records);
   void LearnFat(Place place, const UpstreamRecord& record);
   void ForgetFat(const std::string& id);
-  void LearnSize(const UpstreamRecord& record);
 
   Place newest_ = 0;
   double drift_ = 0;  // of newest_ between two pages, a mean
@@ -79,8 +93,8 @@ class ListMap {
   std::size_t placed_ = 0;
   std::unordered_map<std::string, Place> fat_;
   Places fat_places_;
-  double size_sum_ = 0;  // of the last records that were read whole
-  double size_count_ = 0;
+  RecentMean whole_bytes_;  // of records that were read whole
+  RecentMean read_bytes_;   // of all, as far as they were read
   int upstream_most_ = 100;
 };
 

@@ -60,7 +60,7 @@ std::shared_ptr<ListSweep> ListSweeper::MakeSweep(
     const std::vector<std::string>& waited_for) const {
   auto sweep = std::make_shared<ListSweep>();
   sweep->is_fat = [this](const std::string& id) { return map_.IsFat(id); };
-  sweep->fat_bytes = ListMap::kFatBytes;
+  sweep->fat_bytes = map_.StopBytes();
   sweep->waited_for.insert(waited_for.begin(), waited_for.end());
   return sweep;
 }

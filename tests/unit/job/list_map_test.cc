@@ -120,6 +120,39 @@ TEST(ListMap, PagesAreAsLongAsTwoMegabytes) {
   EXPECT_EQ(map.PageLimit(), 4);
 }
 
+UpstreamRecord Sized(std::int64_t bytes) {
+  UpstreamRecord record = Small("sized");
+  record.bytes = bytes;
+  return record;
+}
+
+TEST(ListMap, APageStopsInWhatIsManyTimesTheUsual) {
+  ListMap map;
+  EXPECT_EQ(map.StopBytes(), ListMap::kFatBytes);
+  for (int i = 0; i < 100; ++i) map.Learn(0, {Sized(600)});
+  EXPECT_EQ(map.StopBytes(), 16 * 1024);
+  for (int i = 0; i < 3000; ++i) map.Learn(0, {Sized(5000)});
+  EXPECT_NEAR(map.StopBytes(), 40'000, 1000);
+  for (int i = 0; i < 3000; ++i) map.Learn(0, {Sized(100'000)});
+  EXPECT_EQ(map.StopBytes(), ListMap::kFatBytes);
+}
+
+// Where the usual becomes longer than a page is read, none is read whole any more.
+TEST(ListMap, WhatAPageStoppedInMovesWhereItStops) {
+  ListMap map;
+  const auto show = [&](std::int64_t bytes) {
+    UpstreamRecord record = Sized(bytes);
+    record.is_partial = bytes > map.StopBytes();
+    if (record.is_partial) record.bytes = map.StopBytes() + 1;
+    map.Learn(0, {record});
+  };
+  for (int i = 0; i < 1000; ++i) show(600);
+  for (int i = 0; i < 4000; ++i) show(i % 20 == 0 ? 5'000'000 : 600);
+  EXPECT_LE(map.StopBytes(), 20'000);
+  for (int i = 0; i < 4000; ++i) show(100'000);
+  EXPECT_EQ(map.StopBytes(), ListMap::kFatBytes);
+}
+
 TEST(ListMap, ForgetsWhatIsNotTracked) {
   ListMap map;
   map.Track("a", false);
