@@ -10,6 +10,17 @@ namespace {
 // A page is worth its request from two jobs on, and its bytes from one in so many records.
 constexpr int kLeastServed = 2;
 constexpr int kMostRecordsEach = 30;
+// A fat record costs no fewer bytes at a page's end than by its id, so it may not lengthen the page
+// by much.
+constexpr int kMostBeforeFat = 5;
+
+bool FollowsUseful(const ListMap& map, int offset,
+                   absl::FunctionRef<bool(const std::string& id)> is_useful) {
+  for (const ListMap::Spot& spot : map.Spots(offset - kMostBeforeFat, offset - 1)) {
+    if (is_useful(spot.id)) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -26,8 +37,10 @@ std::optional<SweepPage> PlanPage(const ListMap& map, const std::string& id,
   int last = *at + span - 1;
   if (const auto fat = map.FatBefore(*at)) first = std::max(first, *fat + 1);
   if (const auto fat = map.FatFrom(*at); fat && fat->offset <= last) {
-    const bool is_served = fat->id == id || is_useful(fat->id);
-    last = std::max(*at, is_served ? fat->offset : fat->offset - 1);
+    const bool is_served =
+        (fat->id == id || is_useful(fat->id)) && FollowsUseful(map, fat->offset, is_useful);
+    last = is_served ? fat->offset : fat->offset - 1;
+    if (last < *at) return std::nullopt;
   }
   const int barred_below = first;
   const int barred_above = last;

@@ -18,8 +18,8 @@ struct SweepPage {
 };
 
 // The page that serves the record `id` and the most of the others for which `is_useful` holds: jobs
-// that are due, or nearly. Between two fat records; one that is useful itself may end it. Unset: it
-// is cheaper to ask by id.
+// that are due, or nearly. Between two fat records; one that is useful itself and stands close
+// behind another may end it. Unset: it is cheaper to ask by id.
 std::optional<SweepPage> PlanPage(const ListMap& map, const std::string& id,
                                   absl::FunctionRef<bool(const std::string& id)> is_useful);
 

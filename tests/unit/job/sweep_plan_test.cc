@@ -80,6 +80,15 @@ TEST_F(SweepPlanTest, AFatJobMayEndThePage) {
   EXPECT_FALSE(Plan(120).has_value());
 }
 
+TEST_F(SweepPlanTest, AFatJobIsNotWorthALongerPage) {
+  Put({100, 110, 130, 140, 144}, {130, 144});
+  EXPECT_THAT(Plan(100)->serves, ElementsAre("r100", "r110"));
+  EXPECT_FALSE(Plan(130).has_value());
+  EXPECT_THAT(Plan(140)->serves, ElementsAre("r140", "r144"));
+  idle_ = {"r140"};
+  EXPECT_FALSE(Plan(144).has_value());
+}
+
 TEST_F(SweepPlanTest, NeverLongerThanAPageOrBeforeTheHead) {
   std::set<int> all;
   for (int i = 0; i < 1000; ++i) all.insert(i);
