@@ -1,5 +1,6 @@
 """One transition to everybody: how late the 99th of a hundred hears of it, what it costs, what a watcher weighs."""
 
+import contextlib
 import statistics
 
 from pair import Client, Server
@@ -8,10 +9,16 @@ WARM_UP = 10
 HEARTBEAT = 5  # seconds; the least the product takes
 
 
-def fan_out(side, connections, watchers, transitions):
-    """The median over the transitions of the 99th percentile of their deliveries, in ms; CPU µs a delivery."""
-    with Server(side) as server:
+def fan_out(side, connections, watchers, transitions, dead=0):
+    """The median over the transitions of the 99th percentile of their deliveries, in ms; CPU µs a delivery.
+
+    `dead` further watchers share the job, on a tenth of the connections, in a program that is stopped."""
+    with Server(side) as server, contextlib.ExitStack() as others:
         job = server.new_job()
+        if dead:
+            stopped = others.enter_context(Client(server.address, [job], connections // 10, dead))
+            stopped.await_ready()
+            stopped.stand_still()
         with Client(server.address, [job], connections, watchers) as client:
             client.await_ready()
             late = []
@@ -28,9 +35,9 @@ def fan_out(side, connections, watchers, transitions):
     return statistics.median(late), cpu
 
 
-def pairs(count, measure):
-    """A B A B: what the product and the bare server reached in each pair."""
-    return [(measure("product"), measure("bare")) for _ in range(count)]
+def pairs(count, measure, sides=("product", "bare")):
+    """A B A B: what the two sides reached in each pair."""
+    return [(measure(sides[0]), measure(sides[1])) for _ in range(count)]
 
 
 def memory(side, connections, watchers, counting=False):

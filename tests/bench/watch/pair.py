@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import threading
 
@@ -76,3 +77,11 @@ class Client(Program):
 
     def await_ready(self):
         self.read("ready")
+
+    def stand_still(self):
+        """Neither reads nor answers any more, and its connections stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def close(self):
+        self.process.send_signal(signal.SIGCONT)
+        super().close()

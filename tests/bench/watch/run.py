@@ -11,7 +11,7 @@ import polling.run
 import polls
 from report import Report
 
-ALL = ("fanout_1000", "fanout_10000", "memory", "polls", "list_polls", "lost")
+ALL = ("fanout_1000", "fanout_10000", "dead", "memory", "polls", "list_polls", "lost")
 
 
 def arguments(parser):
@@ -39,6 +39,12 @@ def main():
                              "as above")
         fan_out.report_pairs(report, "fanout_cpu", "us/delivery", [(p[1], b[1]) for p, b in found], "<= 1.2",
                              "user and system time of the server, the commits of the product with it")
+    if "dead" in parts:
+        print("fan-out to 9,000 on 100 connections, with 1,000 dead ones and without", flush=True)
+        found = fan_out.pairs(options.pairs, sides=(1000, 0), measure=lambda dead: fan_out.fan_out(
+            "product", 100, 9000, options.transitions, dead))
+        fan_out.report_pairs(report, "fanout_dead_p99", "ms", [(w[0], o[0]) for w, o in found], "<= 2",
+                             "beside them is the product without the dead")
     if "memory" in parts:
         print("memory of 10,000 watchers on 100 connections", flush=True)
         found = fan_out.pairs(options.pairs, lambda side: fan_out.memory(side, 100, 10_000))
