@@ -1,6 +1,7 @@
 #include "tests/fakes/listed_upstream.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "server/base/signal.h"
@@ -15,6 +16,16 @@ namespace {
 // What is read of an answer before its reading can be stopped.
 constexpr std::int64_t kPiece = 16 * 1024;
 constexpr std::int64_t kLongRest = 128 * 1024;
+
+// How far a sweep reads a record before its reading is stopped there.
+std::optional<std::int64_t> ReadBeforeStop(const ListedUpstream::Record& record,
+                                           const ListSweep& sweep, std::int64_t rest) {
+  std::int64_t most = sweep.fat_bytes;
+  if (!record.echo_first && sweep.is_fat(record.id)) most = 0;
+  const std::int64_t read = (most / kPiece + 1) * kPiece;
+  if (record.bytes <= read || rest - read <= kLongRest) return std::nullopt;
+  return read;
+}
 
 }  // namespace
 
@@ -103,21 +114,29 @@ asio::awaitable<ListResult> ListedUpstream::List(ListQuery query) {
   const auto begin = std::min(static_cast<std::size_t>(query.offset), records.size());
   const auto end = std::min(begin + static_cast<std::size_t>(std::min(query.limit, most_records)),
                             records.size());
+  std::int64_t rest = 0;  // of the answer
+  for (std::size_t i = begin; i < end; ++i) rest += records[i].bytes;
+  std::unordered_set<std::string> waited_for;
+  if (query.sweep) waited_for = query.sweep->waited_for;
+  const bool is_awaited = !waited_for.empty();
   bool was_stopped = false;
   for (std::size_t i = begin; i < end && !was_stopped; ++i) {
     const Record& record = records[i];
     UpstreamRecord view = View(record);
-    const bool is_known = query.sweep && query.sweep->is_fat(record.id);
-    const bool is_fat = query.sweep && record.bytes > kLongRest &&
-                        (is_known || record.bytes > query.sweep->fat_bytes);
-    if (is_fat || (query.sweep && record.unreadable)) {
+    std::optional<std::int64_t> read;
+    if (query.sweep) read = ReadBeforeStop(record, *query.sweep, rest);
+    if (query.sweep && record.unreadable) read = std::min(record.bytes, kPiece);
+    if (read) {
       view.is_partial = true;
       view.outcome.reset();
-      view.bytes = is_known ? kPiece : query.sweep->fat_bytes + 1;
+      view.bytes = *read;
       was_stopped = true;
     }
+    rest -= view.bytes;
+    waited_for.erase(record.id);
+    was_stopped = was_stopped || (is_awaited && waited_for.empty() && rest > kLongRest);
     if (record.bare) view.outcome.reset();
-    if (record.unreadable) {
+    if (record.unreadable || (read && record.echo_first)) {
       view.id.clear();
       view.status_word.clear();
       view.status = UpstreamStatus::kUnknown;

@@ -28,6 +28,7 @@ class ListedUpstream final : public Upstream {
     bool unreadable = false;  // ends the page like a fat one, and shows neither id nor state
     bool by_id = true;        // else 404
     bool bare = false;        // listed without what belongs to its end
+    bool echo_first = false;  // before id and state
   };
   ListedUpstream(const boost::asio::any_io_executor& executor, Clock& clock)
       : executor_(executor), clock_(clock) {}
