@@ -14,8 +14,8 @@ constexpr int kMostRecords = 100;
 // While no record has been seen.
 constexpr int kFirstPage = 20;
 constexpr double kMostKept = 1000;
-// So many times the mean, within bounds. Few enough that fat ones among the small, which count as
-// far as they were read, do not lift it without end.
+// So many times the mean, within bounds. Few enough that one fat record in twenty, which counts as
+// far as it was read, does not lift it without end.
 constexpr double kManyTimes = 8;
 constexpr double kLeastStopBytes = 16 * 1024;
 constexpr std::size_t kFatKept = 10000;
@@ -84,7 +84,7 @@ void ListMap::LearnNewest(int offset, const std::vector<UpstreamRecord>& records
     if (tracked != tracked_.end() && tracked->second.place && tracked->second.was_seen) {
       votes.push_back(*tracked->second.place + at);
     } else if (const auto fat = fat_.find(record.id); fat != fat_.end()) {
-      votes.push_back(fat->second + at);
+      votes.push_back(fat->second.place + at);
     }
     ++at;
   }
@@ -94,6 +94,21 @@ void ListMap::LearnNewest(int offset, const std::vector<UpstreamRecord>& records
   const double off = std::min(std::abs(static_cast<double>(*middle - newest_)), 100.0);
   drift_ = (3 * drift_ + off) / 4;
   newest_ = std::max(newest_, *middle);
+}
+
+// What was fat among the small and is not among the large may be read again.
+void ListMap::ForgetNoLongerFat() {
+  const std::int64_t stop = StopBytes();
+  if (stop < 2 * fat_from_) {
+    fat_from_ = std::min(fat_from_, stop);
+    return;
+  }
+  fat_from_ = stop;
+  std::vector<std::string> small;
+  for (const auto& [id, fat] : fat_) {
+    if (fat.bytes <= stop) small.push_back(id);
+  }
+  for (const std::string& id : small) ForgetFat(id);
 }
 
 int ListMap::Learn(int offset, const std::vector<UpstreamRecord>& records) {
@@ -123,15 +138,28 @@ int ListMap::Learn(int offset, const std::vector<UpstreamRecord>& records) {
     if (!it->second.place) ++found;
     Put(it->second, record.id, place, /*was_seen=*/true);
   }
+  ForgetNoLongerFat();
   return found;
 }
 
 void ListMap::LearnFat(Place place, const UpstreamRecord& record) {
   // One whose id was not read is known by where it stands.
   const std::string id = record.id.empty() ? absl::StrCat("at ", place) : record.id;
+  std::int64_t bytes = record.bytes;
+  if (const auto known = fat_.find(id); known != fat_.end()) {
+    // Read less far this time, since it was known.
+    bytes = std::max(bytes, known->second.bytes);
+  }
   ForgetFat(id);
-  fat_[id] = place;
+  fat_[id] = {place, bytes};
   fat_places_.insert({place, id});
+  // Who was only thought to stand there does not, and would wait behind it for ever.
+  std::vector<std::string> guesses;
+  for (auto it = places_.lower_bound({place, ""}); it != places_.end() && it->first == place;
+       ++it) {
+    if (it->second != record.id && !tracked_.at(it->second).was_seen) guesses.push_back(it->second);
+  }
+  for (const std::string& guess : guesses) Displace(guess);
   if (fat_.size() > kFatKept) {
     const std::string oldest = fat_places_.begin()->second;
     ForgetFat(oldest);
@@ -141,7 +169,7 @@ void ListMap::LearnFat(Place place, const UpstreamRecord& record) {
 void ListMap::ForgetFat(const std::string& id) {
   const auto it = fat_.find(id);
   if (it == fat_.end()) return;
-  fat_places_.erase({it->second, id});
+  fat_places_.erase({it->second.place, id});
   fat_.erase(it);
 }
 

@@ -64,9 +64,10 @@ class ListMap {
   std::optional<int> FatBefore(int offset) const;
   std::optional<Spot> FatFrom(int offset) const;
 
-  // 2 MB of records of the usual size, at most 100.
+  // 2 MB of records of the size of those that pages show whole, at most 100.
   int PageLimit() const;
-  // A page is not read on in a record that is many times as long as the usual one.
+  // A page with much more to come is not read on in a record that is many times as long as the
+  // usual one.
   std::int64_t StopBytes() const;
   // How far a record may be from where it is thought to be.
   int Slack() const;
@@ -85,16 +86,22 @@ class ListMap {
   void LearnNewest(int offset, const std::vector<UpstreamRecord>& records);
   void LearnFat(Place place, const UpstreamRecord& record);
   void ForgetFat(const std::string& id);
+  void ForgetNoLongerFat();
 
   Place newest_ = 0;
   double drift_ = 0;  // of newest_ between two pages, a mean
   std::unordered_map<std::string, Tracked> tracked_;
   Places places_;
   std::size_t placed_ = 0;
-  std::unordered_map<std::string, Place> fat_;
+  struct FatRecord {
+    Place place;
+    std::int64_t bytes;  // as far as it was read at most
+  };
+  std::unordered_map<std::string, FatRecord> fat_;
   Places fat_places_;
-  RecentMean whole_bytes_;  // of records that were read whole
-  RecentMean read_bytes_;   // of all, as far as they were read
+  std::int64_t fat_from_ = kFatBytes;  // StopBytes, when it was last acted upon
+  RecentMean whole_bytes_;             // of records that were read whole
+  RecentMean read_bytes_;              // of all, as far as they were read
   int upstream_most_ = 100;
 };
 

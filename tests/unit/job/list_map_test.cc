@@ -143,14 +143,39 @@ TEST(ListMap, WhatAPageStoppedInMovesWhereItStops) {
   const auto show = [&](std::int64_t bytes) {
     UpstreamRecord record = Sized(bytes);
     record.is_partial = bytes > map.StopBytes();
-    if (record.is_partial) record.bytes = map.StopBytes() + 1;
+    // It comes in pieces.
+    if (record.is_partial) record.bytes = map.StopBytes() + 8 * 1024;
     map.Learn(0, {record});
   };
   for (int i = 0; i < 1000; ++i) show(600);
   for (int i = 0; i < 4000; ++i) show(i % 20 == 0 ? 5'000'000 : 600);
-  EXPECT_LE(map.StopBytes(), 20'000);
+  EXPECT_LE(map.StopBytes(), 32 * 1024);
   for (int i = 0; i < 4000; ++i) show(100'000);
   EXPECT_EQ(map.StopBytes(), ListMap::kFatBytes);
+}
+
+TEST(ListMap, WhatWasFatAmongTheSmallIsNotAmongTheLarge) {
+  ListMap map;
+  for (int i = 0; i < 1000; ++i) map.Learn(0, {Sized(600)});
+  UpstreamRecord stopped = Small("f");
+  stopped.bytes = 20'000;
+  stopped.is_partial = true;
+  map.Learn(500, {stopped});
+  EXPECT_TRUE(map.IsFat("f"));
+  for (int i = 0; i < 3000; ++i) map.Learn(0, {Sized(20'000)});
+  EXPECT_FALSE(map.IsFat("f"));
+  EXPECT_FALSE(map.FatFrom(0).has_value());
+}
+
+TEST(ListMap, AGuessGivesWayToTheFatRecordInItsPlace) {
+  ListMap map;
+  map.Track("a", true);
+  EXPECT_THAT(map.OffsetOf("a"), Optional(0));
+  map.Learn(0, {Fat("f")});
+  EXPECT_EQ(map.OffsetOf("a"), std::nullopt);
+  map.Track("b", true);
+  map.Learn(0, {Fat("b")});
+  EXPECT_THAT(map.OffsetOf("b"), Optional(0));
 }
 
 TEST(ListMap, ForgetsWhatIsNotTracked) {
