@@ -79,7 +79,12 @@ void ListWalk::Failed(const Stretch& stretch) {
   --in_flight_;
   // It finds none, so nobody waits for it until a page does.
   found_a_page_ = 0;
-  again_.push_front(stretch);
+  // One record may be what fails it.
+  const int half = stretch.limit / 2;
+  if (stretch.limit > 1) {
+    again_.push_front({stretch.offset + half, stretch.limit - half, round_});
+    again_.push_front({stretch.offset, half, round_});
+  }
 }
 
 void ListWalk::Reset() {

@@ -35,7 +35,7 @@ class ListWalk {
     int found = 0;
   };
   void Read(const Stretch& stretch, const Seen& seen, std::size_t unplaced, absl::Duration now);
-  // It could not be read; it is due again.
+  // It could not be read; its halves are due, or what stands behind it.
   void Failed(const Stretch& stretch);
   // Another list: all over again.
   void Reset();

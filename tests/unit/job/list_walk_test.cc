@@ -78,13 +78,28 @@ TEST(ListWalk, WhatAPageDidNotGetToIsReadNext) {
   const auto rest = walk.Next(kStart, 470, 100);
   EXPECT_EQ(rest.offset, 30);
   EXPECT_EQ(rest.limit, 70);
+}
+
+// One record may be what fails a page; what stands behind it is not given up for it.
+TEST(ListWalk, WhatFailsIsReadInHalvesAndThenPassedOver) {
+  ListWalk walk;
+  const auto first = walk.Next(kStart, 500, 4);
+  walk.Failed(first);
+  const auto half = walk.Next(kStart, 500, 4);
+  EXPECT_EQ(half.offset, 0);
+  EXPECT_EQ(half.limit, 2);
+  walk.Failed(half);
+  const auto one = walk.Next(kStart, 500, 4);
+  EXPECT_EQ(one.offset, 0);
+  EXPECT_EQ(one.limit, 1);
+  walk.Failed(one);
+  EXPECT_EQ(walk.Next(kStart, 500, 4).offset, 1);
   // Pages have become shorter.
-  walk.Failed(rest);
-  EXPECT_EQ(walk.Next(kStart, 470, 50).limit, 50);
-  const auto left = walk.Next(kStart, 470, 50);
-  EXPECT_EQ(left.offset, 80);
-  EXPECT_EQ(left.limit, 20);
-  EXPECT_EQ(walk.Next(kStart, 470, 50).offset, 100);
+  const auto shorter = walk.Next(kStart, 500, 1);
+  EXPECT_EQ(shorter.offset, 2);
+  EXPECT_EQ(shorter.limit, 1);
+  EXPECT_EQ(walk.Next(kStart, 500, 4).offset, 3);
+  EXPECT_EQ(walk.Next(kStart, 500, 4).offset, 4);
 }
 
 TEST(ListWalk, AnAnswerOfBeforeIsForgotten) {
