@@ -75,6 +75,9 @@ void ListReader::RecordEnded() {
 
 void ListReader::EndEarly() {
   full_ = true;
+  // All that was waited for was read: this one was only begun, and says nothing.
+  const bool is_enough = sweep_ && waited_for_.empty() && !sweep_->waited_for.empty();
+  if (is_enough) record_.reset();
   if (!record_) return;
   UpstreamRecord partial;
   if (sweep_) {
@@ -91,7 +94,16 @@ void ListReader::EndEarly() {
   records_.push_back(std::move(partial));
 }
 
-void ListReader::Other() { odd_entry_ = odd_entry_ || InRequests(); }
+void ListReader::Other() {
+  if (full_ || !InRequests()) return;
+  if (!sweep_) {
+    odd_entry_ = true;
+    return;
+  }
+  // It counts as a record, so that those behind it keep their places.
+  full_ = records_.size() >= limit_;
+  if (!full_) records_.emplace_back();
+}
 
 void ListReader::BeginObject() {
   if (full_) return;

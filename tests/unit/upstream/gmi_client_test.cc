@@ -389,7 +389,8 @@ TEST_F(GmiClientTest, ASweepStopsInsideALongRecord) {
   auto waits = std::make_shared<ListSweep>();
   waits->waited_for = {"a", "b"};
   const ListResult enough = read(small, record("b", "queued", false), waits);
-  ASSERT_GE(enough.records.size(), 2U);
+  ASSERT_EQ(enough.records.size(), 2U);
+  EXPECT_FALSE(enough.records[1].is_partial);
   EXPECT_LT(enough.body_bytes, 150'000);
 }
 
@@ -415,6 +416,14 @@ TEST_F(GmiClientTest, ASweepEndsAtARecordThatCannotBeRead) {
   EXPECT_EQ(odd.failure, ReadFailure::kNone);
   EXPECT_EQ(odd.records.size(), 3U);
   EXPECT_EQ(odd.has_more, false);
+  // So is an entry that is no record; it keeps its place.
+  for (const char* entry : {"null", "7", R"("x")", "true", "[{}]"}) {
+    const ListResult none = read(a + entry + R"(,{"request_id":"d"}],"has_more":false})");
+    EXPECT_EQ(none.failure, ReadFailure::kNone) << entry;
+    ASSERT_EQ(none.records.size(), 3U) << entry;
+    EXPECT_EQ(none.records[1].id, "");
+    EXPECT_EQ(none.records[2].id, "d");
+  }
   for (const char* body : {"<html>", R"({"error":"x"})", R"({"requests":[x)", ""}) {
     EXPECT_EQ(read(body).failure, ReadFailure::kUnreadable) << body;
   }
