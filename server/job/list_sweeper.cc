@@ -127,8 +127,7 @@ asio::awaitable<ListSweeper::Found> ListSweeper::Find(Accounts::Reader reader,
                                                       absl::FunctionRef<void()> spend) {
   ListQuery query;
   query.model = kEditModel;
-  query.limit = kLookupLimit;
-  query.sweep = MakeSweep({upstream_id});
+  const std::shared_ptr<const ListSweep> sweep = MakeSweep({upstream_id});
   // The head first, where a record that shows late appears; then on from where the last search
   // stopped. One that came to the list's end leaves nothing to go on from.
   int goes_on = 0;
@@ -139,26 +138,32 @@ asio::awaitable<ListSweeper::Found> ListSweeper::Find(Accounts::Reader reader,
   }
   looked_to_.erase(upstream_id);
   const int depth = std::max(query.offset, goes_on) + kLookupDepth;
+  bool is_alone = false;  // the next one is read by itself and whole
   for (int asked = 0; asked < kLookupRequests && query.offset < depth; ++asked) {
+    query.limit = is_alone ? 1 : kLookupLimit;
+    query.sweep = is_alone ? nullptr : sweep;
     spend();
     ListResult answer = co_await reader.upstream.List(query);
     if (answer.key != reader.key) co_return Found{.record = std::nullopt, .key_changed = true};
-    if (answer.failure != ReadFailure::kNone) break;
+    const bool was_alone = std::exchange(is_alone, false);
+    if (answer.failure != ReadFailure::kNone) {
+      if (!was_alone) break;
+      // Perhaps it cannot be read at all; what stands behind it can.
+      ++query.offset;
+      continue;
+    }
     for (UpstreamRecord& record : answer.records) {
       if (record.id == upstream_id && TellsState(record)) {
         co_return Found{.record = std::move(record)};
       }
-      if (record.id == upstream_id && query.sweep) {
-        // What a final record says stands behind its echo.
-        query.offset += static_cast<int>(&record - answer.records.data());
-        query.limit = 1;
-        query.sweep = nullptr;
-        break;
-      }
+      // What a final record says stands behind its echo, and its very name may.
+      const bool may_be_it = record.id == upstream_id || (record.is_partial && record.id.empty());
+      is_alone = may_be_it && !was_alone;
+      if (is_alone) break;
+      ++query.offset;
     }
-    if (query.sweep == nullptr) continue;
+    if (is_alone) continue;
     if (answer.records.empty() || !answer.has_more.value_or(true)) co_return Found{};
-    query.offset += static_cast<int>(answer.records.size());
     if (query.offset >= kLookupLimit) query.offset = std::max(query.offset, goes_on);
   }
   // New records push it down meanwhile, never up past where the search stands.

@@ -20,6 +20,27 @@ TEST_F(ListPoll, ARecordThatCannotBeReadStopsNoSweep) {
   EXPECT_LE(list_.requests.size(), 40u);
 }
 
+// The upstream fails at every page that holds it.
+TEST_F(ListPoll, ARecordThatFailsItsPageStopsNoWalk) {
+  AddStrangers(400);
+  list_.records.push_back({.id = "poison"});
+  AddStrangers(100);
+  for (int i = 0; i < 400; ++i) AddJob(absl::Minutes(31));
+  list_.on_list = [&](const ListQuery& query) -> std::optional<ListResult> {
+    if (query.offset > 400 || query.offset + query.limit <= 400) return std::nullopt;
+    ListResult result;
+    result.failure = ReadFailure::kBusy;
+    result.http_status = 500;
+    return result;
+  };
+  Start();
+  world_.RunFor(absl::Minutes(10));
+  list_.Forget();
+  world_.RunFor(absl::Minutes(1));
+  EXPECT_LE(list_.gets(), 20);
+  EXPECT_GE(list_.lists(), 8);
+}
+
 TEST_F(ListPoll, AnEndThatTheListTellsWithoutItsVideoIsAskedById) {
   for (int i = 0; i < 60; ++i) AddJob();
   Start();
@@ -77,6 +98,35 @@ TEST_F(ListPoll, WhatIsNotFoundByIdIsLookedForToTheEndOfTheList) {
   Start();
   EXPECT_LE(RunToAllTold(), absl::Minutes(3));
   ExpectTheCap();
+}
+
+TEST_F(ListPoll, WhatIsNotFoundByIdAndNamedBehindItsEchoIsFoundInTheList) {
+  for (int i = 0; i < 60; ++i) AddJob();
+  AddJob(absl::Minutes(5), 200'000);
+  list_.records.back().by_id = false;
+  list_.records.back().echo_first = true;
+  AddStrangers(300, 8'000);
+  Start();
+  EXPECT_LE(RunToAllTold(), absl::Seconds(30));
+}
+
+// It is final, so what it says is read by itself; meanwhile the list has moved.
+TEST_F(ListPoll, WhatIsNotFoundByIdAndMovesMeanwhileIsReadWhereItIs) {
+  AddStrangers(5);
+  AddJob(absl::Minutes(5), 5'000'000);
+  list_.records.back().by_id = false;
+  list_.records.back().word = "success";
+  AddStrangers(300);
+  list_.meanwhile = [&] {
+    if (list_.lists() == 1 && list_.records[0].id != "pushed") {
+      list_.records.push_front({.id = "pushed", .bytes = 3'000'000});
+    }
+  };
+  Start();
+  // Judged once: the update fails here, as the store has no such job.
+  ASSERT_TRUE(world_.RunUntil([&] { return world_.log.Count("job_update_failed") == 1; },
+                              absl::Seconds(5)));
+  EXPECT_LE(list_.lists(), 4);
 }
 
 TEST_F(ListPoll, WhatShowsLateAtTheHeadIsFoundThere) {
