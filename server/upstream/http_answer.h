@@ -28,6 +28,7 @@ class AnswerReader {
   // Passes over interim answers (1xx). Unset: it was read to its end, or the sink has enough.
   boost::asio::awaitable<std::optional<HttpFailure>> Run();
 
+  // After Run.
   // Bytes came that were not of an interim answer, as far as can be told.
   bool begun() const { return begun_; }
   bool was_enough() const;

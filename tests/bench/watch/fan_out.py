@@ -16,9 +16,9 @@ def fan_out(side, connections, watchers, transitions, dead=0):
     with Server(side) as server, contextlib.ExitStack() as others:
         job = server.new_job()
         if dead:
-            stopped = others.enter_context(Client(server.address, [job], connections // 10, dead))
-            stopped.await_ready()
-            stopped.stand_still()
+            still = others.enter_context(Client(server.address, [job], connections // 10, dead))
+            still.await_ready()
+            still.stop()
         with Client(server.address, [job], connections, watchers) as client:
             client.await_ready()
             late = []
@@ -32,6 +32,11 @@ def fan_out(side, connections, watchers, transitions, dead=0):
                 if number >= WARM_UP:
                     late.append((int(p99) - int(committed)) / 1e6)
             cpu = (server.cpu_seconds() - cpu) / (transitions * watchers) * 1e6
+        if dead:
+            # They were there all the time: nothing was cut, and they hear of everything now.
+            still.go_on()
+            for _ in range(WARM_UP + transitions):
+                still.read("came")
     return statistics.median(late), cpu
 
 

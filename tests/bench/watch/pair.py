@@ -78,10 +78,13 @@ class Client(Program):
     def await_ready(self):
         self.read("ready")
 
-    def stand_still(self):
+    def stop(self):
         """Neither reads nor answers any more, and its connections stay open."""
         self.process.send_signal(signal.SIGSTOP)
 
-    def close(self):
+    def go_on(self):
         self.process.send_signal(signal.SIGCONT)
+
+    def close(self):
+        self.go_on()
         super().close()
