@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <future>
 #include <map>
 #include <memory>
@@ -25,10 +27,19 @@ namespace {
 using std::chrono::milliseconds;
 using ::testing::Ge;
 
-// The product's 15 s of heartbeat to a proxy's 60 s of patience, fifty times as fast.
-constexpr absl::Duration kHeartbeat = absl::Milliseconds(300);
-constexpr milliseconds kPatience(1200);
-constexpr absl::Duration kLimit = absl::Seconds(60);
+// The product's 15 s of heartbeat to a proxy's 60 s of patience, fifty times as fast; a slowness of
+// 50 makes them what they are.
+int Slowness() {
+  static const int slowness = [] {
+    const char* text = std::getenv("LUMAEDIT_PROXY_SLOWNESS");
+    return text == nullptr ? 1 : std::clamp(std::atoi(text), 1, 50);
+  }();
+  return slowness;
+}
+const absl::Duration kHeartbeat = absl::Milliseconds(300) * Slowness();
+const milliseconds kPatience = milliseconds(1200) * Slowness();
+const milliseconds kBetweenCuts = milliseconds(100) * Slowness();
+const absl::Duration kLimit = absl::Seconds(60) * Slowness();
 
 // What the watchers were told of each job, in its order.
 class Seen {
@@ -110,7 +121,7 @@ class ProxyTest : public ::testing::Test {
   Options With(absl::Duration heartbeat) const {
     Options options;
     options.heartbeat_interval = heartbeat;
-    options.silence_limit = absl::Seconds(10);
+    options.silence_limit = absl::Seconds(10) * Slowness();
     options.timeout = kLimit;
     options.backoff = {absl::Milliseconds(2), absl::Milliseconds(20)};
     return options;
@@ -182,7 +193,7 @@ TEST_F(ProxyTest, HeartbeatsKeepQuietStreamsOpenThroughAProxyThatCutsIdleOnes) {
   AwaitSubscribed();
   // Twice the proxy's patience without a transition.
   const int quiet = 2 * static_cast<int>(kPatience / absl::ToChronoMilliseconds(kHeartbeat));
-  ASSERT_TRUE(Eventually([&] { return heartbeats_ >= 3 * quiet; }));
+  ASSERT_TRUE(Eventually([&] { return heartbeats_ >= 3 * quiet; }, kLimit));
   for (CuttingProxy* proxy : {proxy_.get(), all_proxy_.get()}) {
     EXPECT_EQ(proxy->cuts(), 0);
     EXPECT_EQ(proxy->accepted(), 1);
@@ -193,12 +204,13 @@ TEST_F(ProxyTest, HeartbeatsKeepQuietStreamsOpenThroughAProxyThatCutsIdleOnes) {
 TEST_F(ProxyTest, AStreamQuieterThanTheProxysPatienceIsCutAndLosesNothing) {
   Submit(5);
   for (CuttingProxy* proxy : {proxy_.get(), all_proxy_.get()}) proxy->CutIdleAfter(kPatience / 6);
-  StartWatches(absl::Seconds(5));
+  StartWatches(std::min(absl::Seconds(5) * Slowness(), absl::Minutes(1)));
   AwaitSubscribed();
   for (int round = 0; round < 5; ++round) {
     const int cuts = proxy_->cuts();
     const int all_cuts = all_proxy_->cuts();
-    ASSERT_TRUE(Eventually([&] { return proxy_->cuts() > cuts && all_proxy_->cuts() > all_cuts; }));
+    ASSERT_TRUE(
+        Eventually([&] { return proxy_->cuts() > cuts && all_proxy_->cuts() > all_cuts; }, kLimit));
     Cycle();
   }
   Finish();
@@ -208,7 +220,7 @@ TEST_F(ProxyTest, NothingIsLostWhileEverythingIsCutAgainAndAgain) {
   Submit(20);
   StartWatches(kHeartbeat);
   AwaitSubscribed();
-  for (CuttingProxy* proxy : {proxy_.get(), all_proxy_.get()}) proxy->CutEvery(milliseconds(100));
+  for (CuttingProxy* proxy : {proxy_.get(), all_proxy_.get()}) proxy->CutEvery(kBetweenCuts);
   // Long polls of one of them beside.
   std::vector<int> polled;
   auto waiting = std::async(std::launch::async, [&] {
@@ -225,7 +237,7 @@ TEST_F(ProxyTest, NothingIsLostWhileEverythingIsCutAgainAndAgain) {
         options);
     EXPECT_TRUE(job.ok()) << job.error().ToString();
   });
-  for (int round = 0; proxy_->cuts() < 20 && round < 500; ++round) Cycle();
+  for (int round = 0; proxy_->cuts() < 20 && round < 500 * Slowness(); ++round) Cycle();
   EXPECT_THAT(proxy_->cuts(), Ge(20));
   Finish();
   waiting.get();
