@@ -31,7 +31,7 @@ class Poller {
   void Remove(const std::string& job_id);
   void Wake() { wake_.Notify(); }
 
-  // One record, by its id and, where that is 404, among the newest of the list.
+  // One record, by its id and, where that is 404, in the list (ListSweeper::Find).
   struct RecordRead {
     GetResult answer;                      // by its id
     std::optional<UpstreamRecord> record;  // unset: none was read

@@ -125,8 +125,9 @@ struct ListStop {
 
 // Of a list that is read for the states of its records (protocol.md section 7): reading stops, and
 // the connection is closed, inside a record whose echo is long, and after the last one that is
-// waited for. The record so far is the page's last, partial: with its status where that stood
-// before the echo, and without an id where even that did not.
+// waited for. Stopped inside one, the record so far is the page's last, partial: with its status
+// where that stood before the echo, and without an id where even that did not. One that was begun
+// when all that is waited for had been read is left out.
 struct ListSweep {
   std::function<bool(const std::string& upstream_id)> is_fat;  // known from before
   std::int64_t fat_bytes = 0;                                  // a longer one is fat

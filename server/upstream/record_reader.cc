@@ -95,7 +95,7 @@ void ListReader::EndEarly() {
 }
 
 void ListReader::Other() {
-  if (full_ || !InRequests()) return;
+  if (!InRequests()) return;
   if (!sweep_) {
     odd_entry_ = true;
     return;

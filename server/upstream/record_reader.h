@@ -52,7 +52,7 @@ class ListReader final : private JsonEvents {
 
   // The record that is being read is of no use, by `stop` or `sweep`: the reading may end here,
   // with EndEarly(), which adds it as a partial one. Of a sweep also when all that is waited for
-  // was read.
+  // was read; then the one that was begun is left out.
   bool rest_is_worthless() const;
   void EndEarly();
   // Of a sweep: a record that cannot be read ends the page like one that is too long to be read.
