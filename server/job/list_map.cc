@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
+#include <unordered_set>
 
 #include "absl/strings/str_cat.h"
 
@@ -10,7 +12,6 @@ namespace lumaedit {
 namespace {
 
 constexpr double kPageBytes = 2e6;
-constexpr int kMostRecords = 100;
 // While no record has been seen.
 constexpr int kFirstPage = 20;
 constexpr double kMostKept = 1000;
@@ -114,10 +115,16 @@ void ListMap::ForgetNoLongerFat() {
 int ListMap::Learn(int offset, const std::vector<UpstreamRecord>& records) {
   LearnNewest(offset, records);
   if (!records.empty()) {
-    // What was thought to be fat here and is not, or is elsewhere, stops no page.
+    // What was thought to be fat here and is elsewhere stops no page.
+    std::unordered_set<std::string_view> shown;
+    for (const UpstreamRecord& record : records) shown.insert(record.id);
     const Place last = PlaceAt(offset + static_cast<int>(records.size()) - 1);
     auto it = fat_places_.lower_bound({last, ""});
     while (it != fat_places_.end() && it->first <= PlaceAt(offset)) {
+      if (shown.contains(it->second)) {
+        ++it;
+        continue;
+      }
       fat_.erase(it->second);
       it = fat_places_.erase(it);
     }

@@ -35,6 +35,7 @@ class ListMap {
   // A longer record is fat, and so is one that a page was not read on in: it ends the reading of a
   // page, and is asked about by its id.
   static constexpr std::int64_t kFatBytes = 256 * 1024;
+  static constexpr int kMostRecords = 100;  // of a page
 
   // A running job's record; `is_newest`: it was just made.
   void Track(const std::string& id, bool is_newest);
@@ -49,6 +50,9 @@ class ListMap {
   int Learn(int offset, const std::vector<UpstreamRecord>& records);
   // The upstream gives no more than this at a time.
   void LearnMost(int records) { upstream_most_ = std::max(1, records); }
+  void ForgetMost() { upstream_most_ = kMostRecords; }
+  // The record there fails whatever page holds it.
+  void LearnUnreadable(int offset) { LearnFat(PlaceAt(offset), {}); }
 
   std::optional<int> OffsetOf(const std::string& id) const;
   std::size_t unplaced() const { return tracked_.size() - placed_; }
@@ -102,7 +106,7 @@ class ListMap {
   std::int64_t fat_from_ = kFatBytes;  // StopBytes, when it was last acted upon
   RecentMean whole_bytes_;             // of records that were read whole
   RecentMean read_bytes_;              // of all, as far as they were read
-  int upstream_most_ = 100;
+  int upstream_most_ = kMostRecords;
 };
 
 }  // namespace lumaedit

@@ -16,10 +16,17 @@ namespace {
 
 // Pages rest after one that failed; jobs are asked by id meanwhile, under the same cap.
 constexpr BackoffRange kPause = {absl::Seconds(2), absl::Minutes(1)};
+// What was learned of the longest page, perhaps of a record that fails every page, is tried again.
+constexpr absl::Duration kLimitKept = absl::Minutes(10);
 
 constexpr int kLookupLimit = 20;
 constexpr int kLookupDepth = 100;
 constexpr int kLookupRequests = 10;
+constexpr int kHeadRequests = 3;
+// Before where a record is thought to be.
+constexpr int kLookupLead = 4;
+// Of a scan: each is read whole, however long.
+constexpr int kMostNameless = 2;
 // Of as many ids it is known where the search for them goes on; more are searched from the head.
 constexpr std::size_t kMostLookups = 10000;
 
@@ -32,6 +39,10 @@ bool ListSweeper::IsOn(std::size_t jobs) const {
 }
 
 void ListSweeper::NoticeKey() {
+  if (context_.clock().Uptime() >= limit_until_) {
+    map_.ForgetMost();
+    limit_until_ = absl::InfiniteDuration();
+  }
   std::string key = context_.deps().upstream.Account();
   if (key == key_) return;
   key_ = std::move(key);
@@ -89,9 +100,14 @@ asio::awaitable<std::optional<ListSweeper::Reading>> ListSweeper::Ask(
   CrashPoint("poll.answered");
   context_.LearnDate(answer.upstream_date);
   NoticeKey();
-  if (key_ != reading.key || answer.key != reading.key) co_return std::nullopt;
-  if (answer.failure != ReadFailure::kNone) {
-    if (stretch) walk_.Failed(*stretch);
+  const bool is_of_key = key_ == reading.key && answer.key == reading.key;
+  if (!is_of_key || answer.failure != ReadFailure::kNone) {
+    const bool is_passed_over =
+        stretch && walk_.Failed(*stretch, map_.unplaced(), context_.clock().Uptime());
+    if (!is_of_key) co_return std::nullopt;
+    // Not for an outage: for a record that cannot be listed.
+    const bool is_its_own = answer.http_status == 500 || answer.failure == ReadFailure::kUnreadable;
+    if (is_passed_over && is_its_own) map_.LearnUnreadable(offset);
     Fail(answer, limit);
     co_return std::nullopt;
   }
@@ -99,7 +115,7 @@ asio::awaitable<std::optional<ListSweeper::Reading>> ListSweeper::Ask(
   const int count = static_cast<int>(answer.records.size());
   reading.was_stopped = count > 0 && answer.records.back().is_partial;
   if (answer.has_more == true && count > 0 && count < limit && !reading.was_stopped) {
-    map_.LearnMost(count);
+    LearnMost(count);
   }
   const int found = map_.Learn(offset, answer.records);
   if (stretch) {
@@ -111,10 +127,15 @@ asio::awaitable<std::optional<ListSweeper::Reading>> ListSweeper::Ask(
   co_return reading;
 }
 
+void ListSweeper::LearnMost(int records) {
+  map_.LearnMost(records);
+  limit_until_ = context_.clock().Uptime() + kLimitKept;
+}
+
 void ListSweeper::Fail(const ListResult& answer, int limit) {
   // The largest page that is allowed is not known (upstream.md section 10): smaller ones may be.
   const bool is_refused = answer.http_status == 400 || answer.http_status == 422;
-  if (is_refused && limit > 1) map_.LearnMost(limit / 2);
+  if (is_refused && limit > 1) LearnMost(limit / 2);
   const absl::Duration least = std::min(kPause.first * (1 << std::min(failures_, 10)), kPause.most);
   ++failures_;
   paused_until_ = context_.clock().Uptime() + std::max(least, answer.retry_after);
@@ -125,51 +146,93 @@ void ListSweeper::Fail(const ListResult& answer, int limit) {
 asio::awaitable<ListSweeper::Found> ListSweeper::Find(Accounts::Reader reader,
                                                       std::string upstream_id,
                                                       absl::FunctionRef<void()> spend) {
+  Scan scan{.reader = reader, .upstream_id = upstream_id, .sweep = MakeSweep({upstream_id})};
+  if (const auto place = map_.OffsetOf(upstream_id)) {
+    scan.offset = std::max(0, *place - kLookupLead);
+    scan.end = scan.offset + kLookupLimit;
+    scan.requests = kLookupRequests;
+    Scanned found = co_await Search(scan, spend);
+    if (found.end == ScanEnd::kList || found.end == ScanEnd::kRange) map_.Displace(upstream_id);
+    co_return std::move(found.result);
+  }
+  // The head, where a record that shows late appears: a look, whatever stands there.
+  scan.end = kLookupLimit;
+  scan.requests = kHeadRequests;
+  Scanned found = co_await Search(scan, spend);
+  if (found.end != ScanEnd::kRange) {
+    if (found.end == ScanEnd::kList) looked_to_.erase(upstream_id);
+    co_return std::move(found.result);
+  }
+  // Then on from where the last search stopped: new records push it down meanwhile, never up past
+  // there. One that came to the list's end leaves nothing to go on from.
+  if (const auto looked_to = looked_to_.find(upstream_id); looked_to != looked_to_.end()) {
+    scan.offset = std::max(scan.offset, looked_to->second);
+  }
+  scan.end = scan.offset + kLookupDepth;
+  scan.requests = kLookupRequests - kHeadRequests;
+  found = co_await Search(scan, spend);
+  if (found.end == ScanEnd::kRange || found.end == ScanEnd::kFailure) {
+    if (looked_to_.size() >= kMostLookups) looked_to_.erase(looked_to_.begin());
+    looked_to_[upstream_id] = scan.offset;
+  } else {
+    looked_to_.erase(upstream_id);
+  }
+  co_return std::move(found.result);
+}
+
+asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan,
+                                                          absl::FunctionRef<void()> spend) {
+  int nameless = kMostNameless;
+  while (scan.requests > 0 && scan.offset < scan.end) {
+    const ListResult page = co_await Ask(scan, /*is_alone=*/false, spend);
+    if (page.key != scan.reader.key)
+      co_return Scanned{ScanEnd::kKey, {.record = std::nullopt, .key_changed = true}};
+    if (page.failure != ReadFailure::kNone) co_return Scanned{ScanEnd::kFailure, {}};
+    bool is_passed = true;
+    for (const UpstreamRecord& record : page.records) {
+      const bool is_it = record.id == scan.upstream_id;
+      if (is_it && TellsState(record))
+        co_return Scanned{ScanEnd::kFound, {.record = record, .key_changed = false}};
+      // What a final record says stands behind its echo, and its very name may.
+      const bool may_be_it = is_it || (record.is_partial && record.id.empty());
+      if (may_be_it) {
+        if (!is_it && nameless-- == 0) co_return Scanned{ScanEnd::kRange, {}};
+        const ListResult alone = co_await Ask(scan, /*is_alone=*/true, spend);
+        if (alone.key != scan.reader.key)
+          co_return Scanned{ScanEnd::kKey, {.record = std::nullopt, .key_changed = true}};
+        // One that cannot be read at all is passed over, unless it is known to be the one.
+        const bool is_unreadable = alone.failure == ReadFailure::kUnreadable && !is_it;
+        if (alone.failure != ReadFailure::kNone && !is_unreadable) {
+          co_return Scanned{ScanEnd::kFailure, {}};
+        }
+        for (const UpstreamRecord& whole : alone.records) {
+          if (whole.id == scan.upstream_id && TellsState(whole)) {
+            co_return Scanned{ScanEnd::kFound, {.record = whole, .key_changed = false}};
+          }
+        }
+        is_passed = false;
+      }
+      ++scan.offset;
+      if (may_be_it) break;
+    }
+    if (is_passed && (page.records.empty() || !page.has_more.value_or(true))) {
+      co_return Scanned{ScanEnd::kList, {}};
+    }
+  }
+  co_return Scanned{ScanEnd::kRange, {}};
+}
+
+// A request more than there are is made for a record that was met.
+asio::awaitable<ListResult> ListSweeper::Ask(Scan& scan, bool is_alone,
+                                             absl::FunctionRef<void()> spend) {
   ListQuery query;
   query.model = kEditModel;
-  const std::shared_ptr<const ListSweep> sweep = MakeSweep({upstream_id});
-  // The head first, where a record that shows late appears; then on from where the last search
-  // stopped. One that came to the list's end leaves nothing to go on from.
-  int goes_on = 0;
-  if (const auto place = map_.OffsetOf(upstream_id)) {
-    query.offset = std::max(0, *place - kLookupLimit / 2);
-  } else if (const auto looked_to = looked_to_.find(upstream_id); looked_to != looked_to_.end()) {
-    goes_on = looked_to->second;
-  }
-  looked_to_.erase(upstream_id);
-  const int depth = std::max(query.offset, goes_on) + kLookupDepth;
-  bool is_alone = false;  // the next one is read by itself and whole
-  for (int asked = 0; asked < kLookupRequests && query.offset < depth; ++asked) {
-    query.limit = is_alone ? 1 : kLookupLimit;
-    query.sweep = is_alone ? nullptr : sweep;
-    spend();
-    ListResult answer = co_await reader.upstream.List(query);
-    if (answer.key != reader.key) co_return Found{.record = std::nullopt, .key_changed = true};
-    const bool was_alone = std::exchange(is_alone, false);
-    if (answer.failure != ReadFailure::kNone) {
-      if (!was_alone) break;
-      // Perhaps it cannot be read at all; what stands behind it can.
-      ++query.offset;
-      continue;
-    }
-    for (UpstreamRecord& record : answer.records) {
-      if (record.id == upstream_id && TellsState(record)) {
-        co_return Found{.record = std::move(record)};
-      }
-      // What a final record says stands behind its echo, and its very name may.
-      const bool may_be_it = record.id == upstream_id || (record.is_partial && record.id.empty());
-      is_alone = may_be_it && !was_alone;
-      if (is_alone) break;
-      ++query.offset;
-    }
-    if (is_alone) continue;
-    if (answer.records.empty() || !answer.has_more.value_or(true)) co_return Found{};
-    if (query.offset >= kLookupLimit) query.offset = std::max(query.offset, goes_on);
-  }
-  // New records push it down meanwhile, never up past where the search stands.
-  map_.Displace(upstream_id);
-  if (looked_to_.size() < kMostLookups) looked_to_[upstream_id] = std::max(query.offset, goes_on);
-  co_return Found{};
+  query.offset = scan.offset;
+  query.limit = is_alone ? 1 : kLookupLimit;
+  if (!is_alone) query.sweep = scan.sweep;
+  --scan.requests;
+  spend();
+  co_return co_await scan.reader.upstream.List(query);
 }
 
 }  // namespace lumaedit

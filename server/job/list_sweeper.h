@@ -24,7 +24,7 @@ class ListSweeper {
 
   // Is the list read at all, with so many running jobs?
   bool IsOn(std::size_t jobs) const;
-  // The key that asks now may have changed since it was asked last.
+  // The key that asks now may have changed since it was asked last, and time has passed.
   void NoticeKey();
 
   // A running job. `is_newest`: it was accepted just now.
@@ -55,7 +55,7 @@ class ListSweeper {
     std::string key;
     absl::Time asked;  // before this the list was as it reads
     std::vector<UpstreamRecord> records;
-    bool was_stopped = false;  // at a fat record: there is more
+    bool was_stopped = false;  // inside a record: there is more
   };
   boost::asio::awaitable<std::optional<Reading>> Read(SweepPage page);
   // The next stretch of the walk.
@@ -63,7 +63,8 @@ class ListSweeper {
   void ForgetWalk() { walk_.Reset(); }
 
   // A record that is 404 by id, looked for in the list: where it stood last, else among the newest,
-  // and each time a stretch further down. `spend` is called before each request.
+  // and each time a stretch further down. `spend` is called before each request, of which there are
+  // about ten.
   struct Found {
     std::optional<UpstreamRecord> record;
     bool key_changed = false;  // meanwhile: there may be a record all the same
@@ -78,6 +79,25 @@ class ListSweeper {
                                                      std::optional<ListWalk::Stretch> stretch);
   std::shared_ptr<ListSweep> MakeSweep(const std::vector<std::string>& waited_for) const;
   void Fail(const ListResult& answer, int limit);
+  void LearnMost(int records);
+
+  // A stretch of the list that is searched for one record.
+  struct Scan {
+    Accounts::Reader reader;
+    std::string upstream_id;
+    std::shared_ptr<const ListSweep> sweep;
+    int offset = 0;    // the next one; not moved past what could not be read
+    int end = 0;       // no page begins there or behind
+    int requests = 0;  // that are left
+  };
+  enum class ScanEnd { kFound, kRange, kList, kFailure, kKey };
+  struct Scanned {
+    ScanEnd end;
+    Found result;
+  };
+  boost::asio::awaitable<Scanned> Search(Scan& scan, absl::FunctionRef<void()> spend);
+  boost::asio::awaitable<ListResult> Ask(Scan& scan, bool is_alone,
+                                         absl::FunctionRef<void()> spend);
 
   EngineContext& context_;
   std::string key_;
@@ -86,6 +106,7 @@ class ListSweeper {
   std::unordered_map<std::string, int> looked_to_;           // where the next Find of an id goes on
   int failures_ = 0;                                         // in a row
   absl::Duration paused_until_ = -absl::InfiniteDuration();  // uptime
+  absl::Duration limit_until_ = absl::InfiniteDuration();    // uptime
 };
 
 }  // namespace lumaedit

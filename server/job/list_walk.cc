@@ -13,6 +13,8 @@ constexpr absl::Duration kRest = absl::Minutes(10);
 constexpr absl::Duration kShortRest = absl::Seconds(10);
 constexpr int kDeepest = 50000;
 constexpr int kMostInFlight = 8;
+// So many in a row are no broken records, but a list that fails from there on.
+constexpr int kMostPassedOver = 3;
 constexpr double kHope = 8;  // found a page, before the first
 // A page that takes longer is not waited for.
 constexpr absl::Duration kPatience = absl::Seconds(5);
@@ -20,7 +22,7 @@ constexpr absl::Duration kPatience = absl::Seconds(5);
 }  // namespace
 
 absl::Duration ListWalk::Due(absl::Duration now, std::size_t unplaced) const {
-  if (walking_) {
+  if (walking_ && !IsStale(now)) {
     if (unplaced == 0 || !HasMore() || in_flight_ >= Ahead(unplaced))
       return absl::InfiniteDuration();
     return is_fast() ? now : std::max(now, last_page_ + kPaceOfSlow);
@@ -35,7 +37,7 @@ absl::Duration ListWalk::SeeksUntil() const {
 }
 
 ListWalk::Stretch ListWalk::Next(absl::Duration now, std::size_t unplaced, int limit) {
-  if (!walking_) {
+  if (!walking_ || IsStale(now)) {
     Reset();
     walking_ = true;
     found_a_page_ = std::min(kHope, static_cast<double>(unplaced));
@@ -61,6 +63,7 @@ void ListWalk::Read(const Stretch& stretch, const Seen& seen, std::size_t unplac
   if (stretch.round != round_ || !walking_) return;
   --in_flight_;
   ++pages_;
+  passed_over_ = 0;
   found_a_page_ = (found_a_page_ + seen.found) / 2;
   if (seen.at_end) {
     at_end_ = true;
@@ -68,14 +71,18 @@ void ListWalk::Read(const Stretch& stretch, const Seen& seen, std::size_t unplac
   } else if (seen.read < stretch.limit) {
     again_.push_front({stretch.offset + seen.read, stretch.limit - seen.read, round_});
   }
+  EndIfOver(unplaced, now);
+}
+
+void ListWalk::EndIfOver(std::size_t unplaced, absl::Duration now) {
   if (in_flight_ > 0 || (HasMore() && unplaced > 0)) return;
   walking_ = false;
   ended_ = now;
   left_unplaced_ = unplaced;
 }
 
-void ListWalk::Failed(const Stretch& stretch) {
-  if (stretch.round != round_ || !walking_) return;
+bool ListWalk::Failed(const Stretch& stretch, std::size_t unplaced, absl::Duration now) {
+  if (stretch.round != round_ || !walking_) return false;
   --in_flight_;
   // It finds none, so nobody waits for it until a page does.
   found_a_page_ = 0;
@@ -84,7 +91,18 @@ void ListWalk::Failed(const Stretch& stretch) {
   if (stretch.limit > 1) {
     again_.push_front({stretch.offset + half, stretch.limit - half, round_});
     again_.push_front({stretch.offset, half, round_});
+    return false;
   }
+  if (++passed_over_ >= kMostPassedOver) {
+    at_end_ = true;
+    std::erase_if(again_, [&](const Stretch& left) { return left.offset > stretch.offset; });
+  }
+  EndIfOver(unplaced, now);
+  return true;
+}
+
+bool ListWalk::IsStale(absl::Duration now) const {
+  return in_flight_ == 0 && last_page_ + kRest <= now;
 }
 
 void ListWalk::Reset() {

@@ -35,8 +35,8 @@ class ListWalk {
     int found = 0;
   };
   void Read(const Stretch& stretch, const Seen& seen, std::size_t unplaced, absl::Duration now);
-  // It could not be read; its halves are due, or what stands behind it.
-  void Failed(const Stretch& stretch);
+  // It could not be read; its halves are due. True: it was a single record, which is passed over.
+  bool Failed(const Stretch& stretch, std::size_t unplaced, absl::Duration now);
   // Another list: all over again.
   void Reset();
 
@@ -49,6 +49,9 @@ class ListWalk {
 
   bool is_fast() const { return walking_ && found_a_page_ >= kPays; }
   bool HasMore() const;
+  // It waits for nothing but jobs that were lost long after its last page: begun anew.
+  bool IsStale(absl::Duration now) const;
+  void EndIfOver(std::size_t unplaced, absl::Duration now);
   int Ahead(std::size_t unplaced) const;
 
   bool walking_ = false;
@@ -57,6 +60,7 @@ class ListWalk {
   std::deque<Stretch> again_;  // what a page did not get to
   bool at_end_ = false;
   int in_flight_ = 0;
+  int passed_over_ = 0;  // in a row
   int pages_ = 0;
   double found_a_page_ = 0;  // a mean of the last pages
   absl::Duration last_page_ = -absl::InfiniteDuration();

@@ -22,9 +22,8 @@ TEST_F(ListPoll, ARecordThatCannotBeReadStopsNoSweep) {
 
 // The upstream fails at every page that holds it.
 TEST_F(ListPoll, ARecordThatFailsItsPageStopsNoWalk) {
-  AddStrangers(400);
+  for (int i = 0; i < 400; ++i) AddJob(absl::Minutes(31));
   list_.records.push_back({.id = "poison"});
-  AddStrangers(100);
   for (int i = 0; i < 400; ++i) AddJob(absl::Minutes(31));
   list_.on_list = [&](const ListQuery& query) -> std::optional<ListResult> {
     if (query.offset > 400 || query.offset + query.limit <= 400) return std::nullopt;
@@ -37,8 +36,9 @@ TEST_F(ListPoll, ARecordThatFailsItsPageStopsNoWalk) {
   world_.RunFor(absl::Minutes(10));
   list_.Forget();
   world_.RunFor(absl::Minutes(1));
+  // In two rounds.
   EXPECT_LE(list_.gets(), 20);
-  EXPECT_GE(list_.lists(), 8);
+  EXPECT_GE(list_.lists(), 16);
 }
 
 TEST_F(ListPoll, AnEndThatTheListTellsWithoutItsVideoIsAskedById) {
@@ -87,6 +87,12 @@ TEST_F(ListPoll, APageThatIsRefusedIsAskedForSmaller) {
   // 30 pages a round, where single polls would be 300.
   EXPECT_LE(list_.gets(), 20);
   EXPECT_LE(list_.requests.size(), 300u);
+  // It was one moment's: larger pages come again.
+  list_.on_list = nullptr;
+  world_.RunFor(absl::Minutes(11));
+  list_.Forget();
+  world_.RunFor(absl::Minutes(1));
+  EXPECT_LE(list_.requests.size(), 40u);
 }
 
 TEST_F(ListPoll, WhatIsNotFoundByIdIsLookedForToTheEndOfTheList) {
@@ -108,6 +114,49 @@ TEST_F(ListPoll, WhatIsNotFoundByIdAndNamedBehindItsEchoIsFoundInTheList) {
   AddStrangers(300, 8'000);
   Start();
   EXPECT_LE(RunToAllTold(), absl::Seconds(30));
+}
+
+// Each ends a page, and none of them may hold up the search.
+TEST_F(ListPoll, WhatIsNotFoundByIdIsFoundBehindManyFatOnes) {
+  for (const bool echo_first : {false, true}) {
+    SCOPED_TRACE(echo_first);
+    Stop();
+    list_.records.clear();
+    list_.Forget();
+    live_.clear();
+    for (int i = 0; i < 30; ++i) {
+      AddStrangers(1, 5'000'000);
+      list_.records.back().echo_first = echo_first;
+    }
+    list_.records.push_back({.id = "poison", .unreadable = true});
+    AddStrangers(20);
+    AddJob();
+    list_.records.back().by_id = false;
+    AddStrangers(20);
+    Start();
+    EXPECT_LE(RunToAllTold(), absl::Minutes(3));
+  }
+}
+
+// The answer by itself fails: that is no reason to look elsewhere.
+TEST_F(ListPoll, WhatIsNotFoundByIdIsReadAgainWhereItStands) {
+  AddStrangers(300);
+  AddJob(absl::Minutes(5), 5'000'000);
+  list_.records.back().by_id = false;
+  list_.records.back().word = "success";
+  AddStrangers(3000);
+  int failures = 0;
+  list_.on_list = [&](const ListQuery& query) -> std::optional<ListResult> {
+    if (query.limit > 1 || ++failures > 2) return std::nullopt;
+    ListResult result;
+    result.failure = ReadFailure::kBusy;
+    result.http_status = 503;
+    return result;
+  };
+  Start();
+  ASSERT_TRUE(world_.RunUntil([&] { return failures == 2; }, absl::Minutes(2)));
+  EXPECT_TRUE(world_.RunUntil([&] { return world_.log.Count("job_update_failed") == 1; },
+                              absl::Seconds(25)));
 }
 
 // It is final, so what it says is read by itself; meanwhile the list has moved.

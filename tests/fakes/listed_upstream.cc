@@ -119,6 +119,13 @@ asio::awaitable<ListResult> ListedUpstream::List(ListQuery query) {
   std::unordered_set<std::string> waited_for;
   if (query.sweep) waited_for = query.sweep->waited_for;
   const bool is_awaited = !waited_for.empty();
+  const auto first = records.begin() + static_cast<std::ptrdiff_t>(begin);
+  const auto last = records.begin() + static_cast<std::ptrdiff_t>(end);
+  if (!query.sweep && std::any_of(first, last, [](const Record& r) { return r.unreadable; })) {
+    result.failure = ReadFailure::kUnreadable;
+    requests.push_back(request);
+    co_return result;
+  }
   bool was_stopped = false;
   for (std::size_t i = begin; i < end && !was_stopped; ++i) {
     const Record& record = records[i];

@@ -2,6 +2,7 @@
 
 import contextlib
 import statistics
+import time
 
 from pair import Client, Server
 
@@ -19,6 +20,7 @@ def fan_out(side, connections, watchers, transitions, dead=0):
             still = others.enter_context(Client(server.address, [job], connections // 10, dead))
             still.await_ready()
             still.stop()
+            stopped = time.monotonic()
         with Client(server.address, [job], connections, watchers) as client:
             client.await_ready()
             late = []
@@ -34,6 +36,8 @@ def fan_out(side, connections, watchers, transitions, dead=0):
             cpu = (server.cpu_seconds() - cpu) / (transitions * watchers) * 1e6
         if dead:
             # They were there all the time: nothing was cut, and they hear of everything now.
+            if time.monotonic() - stopped > 55:
+                raise AssertionError("too slow: the server cuts what has not read for 60 s")
             still.go_on()
             for _ in range(WARM_UP + transitions):
                 still.read("came")

@@ -118,6 +118,8 @@ TEST(ListMap, PagesAreAsLongAsTwoMegabytes) {
   EXPECT_NEAR(map.PageLimit(), 10, 1);
   map.LearnMost(4);
   EXPECT_EQ(map.PageLimit(), 4);
+  map.ForgetMost();
+  EXPECT_NEAR(map.PageLimit(), 10, 1);
 }
 
 UpstreamRecord Sized(std::int64_t bytes) {
@@ -165,6 +167,19 @@ TEST(ListMap, WhatWasFatAmongTheSmallIsNotAmongTheLarge) {
   for (int i = 0; i < 3000; ++i) map.Learn(0, {Sized(20'000)});
   EXPECT_FALSE(map.IsFat("f"));
   EXPECT_FALSE(map.FatFrom(0).has_value());
+}
+
+TEST(ListMap, AFatRecordStaysAsFatAsItWasSeen) {
+  ListMap map;
+  for (int i = 0; i < 1000; ++i) map.Learn(0, {Sized(600)});
+  UpstreamRecord fat = Fat("f");
+  map.Learn(500, {fat});
+  // Known, so it was read for a moment only.
+  fat.bytes = 16 * 1024;
+  map.Learn(500, {fat});
+  for (int i = 0; i < 3000; ++i) map.Learn(0, {Sized(8'000)});
+  EXPECT_GT(map.StopBytes(), 50'000);
+  EXPECT_TRUE(map.IsFat("f"));
 }
 
 TEST(ListMap, AGuessGivesWayToTheFatRecordInItsPlace) {

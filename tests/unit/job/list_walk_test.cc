@@ -84,15 +84,15 @@ TEST(ListWalk, WhatAPageDidNotGetToIsReadNext) {
 TEST(ListWalk, WhatFailsIsReadInHalvesAndThenPassedOver) {
   ListWalk walk;
   const auto first = walk.Next(kStart, 500, 4);
-  walk.Failed(first);
+  EXPECT_FALSE(walk.Failed(first, 500, kStart));
   const auto half = walk.Next(kStart, 500, 4);
   EXPECT_EQ(half.offset, 0);
   EXPECT_EQ(half.limit, 2);
-  walk.Failed(half);
+  EXPECT_FALSE(walk.Failed(half, 500, kStart));
   const auto one = walk.Next(kStart, 500, 4);
   EXPECT_EQ(one.offset, 0);
   EXPECT_EQ(one.limit, 1);
-  walk.Failed(one);
+  EXPECT_TRUE(walk.Failed(one, 500, kStart));
   EXPECT_EQ(walk.Next(kStart, 500, 4).offset, 1);
   // Pages have become shorter.
   const auto shorter = walk.Next(kStart, 500, 1);
@@ -100,6 +100,43 @@ TEST(ListWalk, WhatFailsIsReadInHalvesAndThenPassedOver) {
   EXPECT_EQ(shorter.limit, 1);
   EXPECT_EQ(walk.Next(kStart, 500, 4).offset, 3);
   EXPECT_EQ(walk.Next(kStart, 500, 4).offset, 4);
+}
+
+TEST(ListWalk, EndsWithAFailureToo) {
+  ListWalk walk;
+  const auto first = walk.Next(kStart, 500, 1);
+  walk.Read(first, {.read = 1, .at_end = false, .found = 1}, 499, kStart);
+  const auto left = walk.Next(kStart, 499, 1);
+  const auto last = walk.Next(kStart, 499, 100);
+  walk.Read(last, {.read = 40, .at_end = true, .found = 40}, 459, kStart);
+  EXPECT_TRUE(walk.Failed(left, 459, kStart));
+  EXPECT_EQ(walk.Due(kStart, 459), kStart + absl::Minutes(10));
+}
+
+TEST(ListWalk, AListThatFailsFromSomewhereOnEndsThere) {
+  ListWalk walk;
+  absl::Duration now = kStart;
+  int failures = 0;
+  while (walk.Due(now, 500) < kStart + absl::Minutes(2)) {
+    now = std::max(now, walk.Due(now, 500));
+    walk.Failed(walk.Next(now, 500, 100), 500, now);
+    ASSERT_LT(++failures, 30);
+  }
+  EXPECT_EQ(walk.Due(now, 500), now + absl::Minutes(10));
+}
+
+TEST(ListWalk, WhoIsLostLongAfterTheLastPageIsLookedForFromTheHead) {
+  ListWalk walk;
+  const auto first = walk.Next(kStart, 30, 100);
+  walk.Failed(first, 30, kStart);
+  // All were found otherwise.
+  EXPECT_EQ(walk.Due(kStart, 0), absl::InfiniteDuration());
+  const absl::Duration later = kStart + absl::Hours(1);
+  EXPECT_EQ(walk.Due(later, 1), absl::InfiniteDuration());
+  ASSERT_EQ(walk.Due(later, 5), later);
+  const auto fresh = walk.Next(later, 5, 100);
+  EXPECT_EQ(fresh.offset, 0);
+  EXPECT_EQ(fresh.limit, 100);
 }
 
 TEST(ListWalk, AnAnswerOfBeforeIsForgotten) {
@@ -110,7 +147,7 @@ TEST(ListWalk, AnAnswerOfBeforeIsForgotten) {
   const auto fresh = walk.Next(kStart, 500, 100);
   EXPECT_EQ(fresh.offset, 0);
   walk.Read(old, {.read = 0, .at_end = true, .found = 0}, 500, kStart);
-  walk.Failed(old);
+  EXPECT_FALSE(walk.Failed(old, 500, kStart));
   walk.Read(fresh, {.read = 100, .at_end = false, .found = 90}, 410, kStart);
   EXPECT_EQ(walk.Next(kStart, 410, 100).offset, 100);
 }
