@@ -6,6 +6,7 @@
 // find a record where it should be asks for it by id. Pure; one thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -49,8 +50,9 @@ class ListMap {
   // A page that began at `offset`. How many tracked records had no place before.
   int Learn(int offset, const std::vector<UpstreamRecord>& records);
   // The upstream gives no more than this at a time.
-  void LearnMost(int records) { upstream_most_ = std::max(1, records); }
-  void ForgetMost() { upstream_most_ = kMostRecords; }
+  void LearnMost(int records) { upstream_most_ = std::clamp(records, 1, upstream_most_); }
+  // Perhaps it gives more now.
+  void LearnMore() { upstream_most_ = std::min(2 * upstream_most_, kMostRecords); }
   // The record there fails whatever page holds it.
   void LearnUnreadable(int offset) { LearnFat(PlaceAt(offset), {}); }
 

@@ -30,6 +30,12 @@ constexpr int kMostNameless = 2;
 // Of as many ids it is known where the search for them goes on; more are searched from the head.
 constexpr std::size_t kMostLookups = 10000;
 
+// It may be one record's, so that pages without it can be read; else the list's as a whole.
+bool MayBeOneRecords(const ListResult& answer) {
+  return answer.failure == ReadFailure::kUnreadable || answer.http_status == 500 ||
+         answer.http_status == 400 || answer.http_status == 422;
+}
+
 }  // namespace
 
 bool ListSweeper::IsOn(std::size_t jobs) const {
@@ -40,8 +46,8 @@ bool ListSweeper::IsOn(std::size_t jobs) const {
 
 void ListSweeper::NoticeKey() {
   if (context_.clock().Uptime() >= limit_until_) {
-    map_.ForgetMost();
-    limit_until_ = absl::InfiniteDuration();
+    map_.LearnMore();
+    limit_until_ = context_.clock().Uptime() + kLimitKept;
   }
   std::string key = context_.deps().upstream.Account();
   if (key == key_) return;
@@ -102,12 +108,14 @@ asio::awaitable<std::optional<ListSweeper::Reading>> ListSweeper::Ask(
   NoticeKey();
   const bool is_of_key = key_ == reading.key && answer.key == reading.key;
   if (!is_of_key || answer.failure != ReadFailure::kNone) {
-    const bool is_passed_over =
-        stretch && walk_.Failed(*stretch, map_.unplaced(), context_.clock().Uptime());
+    if (stretch && is_of_key && MayBeOneRecords(answer)) {
+      if (walk_.Failed(*stretch, map_.unplaced(), context_.clock().Uptime())) {
+        map_.LearnUnreadable(offset);
+      }
+    } else if (stretch) {
+      walk_.NotRead(*stretch);
+    }
     if (!is_of_key) co_return std::nullopt;
-    // Not for an outage: for a record that cannot be listed.
-    const bool is_its_own = answer.http_status == 500 || answer.failure == ReadFailure::kUnreadable;
-    if (is_passed_over && is_its_own) map_.LearnUnreadable(offset);
     Fail(answer, limit);
     co_return std::nullopt;
   }
@@ -135,9 +143,11 @@ void ListSweeper::LearnMost(int records) {
 void ListSweeper::Fail(const ListResult& answer, int limit) {
   // The largest page that is allowed is not known (upstream.md section 10): smaller ones may be.
   const bool is_refused = answer.http_status == 400 || answer.http_status == 422;
-  if (is_refused && limit > 1) LearnMost(limit / 2);
+  const bool may_do_smaller = is_refused && limit > 1;
+  if (may_do_smaller) LearnMost(limit / 2);
   const absl::Duration least = std::min(kPause.first * (1 << std::min(failures_, 10)), kPause.most);
-  ++failures_;
+  // Pages of one size that are refused together are one failure.
+  if (!may_do_smaller) ++failures_;
   paused_until_ = context_.clock().Uptime() + std::max(least, answer.retry_after);
   context_.log().Warning("list_failed", {{"http_status", answer.http_status},
                                          {"note", NoteToLog(answer.http_status, answer.note)}});
@@ -147,6 +157,7 @@ asio::awaitable<ListSweeper::Found> ListSweeper::Find(Accounts::Reader reader,
                                                       std::string upstream_id,
                                                       absl::FunctionRef<void()> spend) {
   Scan scan{.reader = reader, .upstream_id = upstream_id, .sweep = MakeSweep({upstream_id})};
+  scan.limit = kLookupLimit;
   if (const auto place = map_.OffsetOf(upstream_id)) {
     scan.offset = std::max(0, *place - kLookupLead);
     scan.end = scan.offset + kLookupLimit;
@@ -160,7 +171,7 @@ asio::awaitable<ListSweeper::Found> ListSweeper::Find(Accounts::Reader reader,
   scan.requests = kHeadRequests;
   Scanned found = co_await Search(scan, spend);
   if (found.end != ScanEnd::kRange) {
-    if (found.end == ScanEnd::kList) looked_to_.erase(upstream_id);
+    LookedTo(scan, found.end);
     co_return std::move(found.result);
   }
   // Then on from where the last search stopped: new records push it down meanwhile, never up past
@@ -171,13 +182,27 @@ asio::awaitable<ListSweeper::Found> ListSweeper::Find(Accounts::Reader reader,
   scan.end = scan.offset + kLookupDepth;
   scan.requests = kLookupRequests - kHeadRequests;
   found = co_await Search(scan, spend);
-  if (found.end == ScanEnd::kRange || found.end == ScanEnd::kFailure) {
-    if (looked_to_.size() >= kMostLookups) looked_to_.erase(looked_to_.begin());
-    looked_to_[upstream_id] = scan.offset;
-  } else {
-    looked_to_.erase(upstream_id);
-  }
+  LookedTo(scan, found.end);
   co_return std::move(found.result);
+}
+
+void ListSweeper::LookedTo(const Scan& scan, ScanEnd end) {
+  if (end == ScanEnd::kList || end == ScanEnd::kKey) {
+    looked_to_.erase(scan.upstream_id);
+    return;
+  }
+  if (looked_to_.size() >= kMostLookups && !looked_to_.contains(scan.upstream_id)) {
+    looked_to_.erase(looked_to_.begin());
+  }
+  int& goes_on = looked_to_[scan.upstream_id];
+  if (end == ScanEnd::kFound) {
+    goes_on = std::max(0, scan.offset - kLookupLead);
+  } else if (end == ScanEnd::kRange) {
+    goes_on = scan.offset;
+  } else {
+    // A head that failed was no search.
+    goes_on = std::max(goes_on, scan.offset);
+  }
 }
 
 asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan,
@@ -187,7 +212,13 @@ asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan,
     const ListResult page = co_await Ask(scan, /*is_alone=*/false, spend);
     if (page.key != scan.reader.key)
       co_return Scanned{ScanEnd::kKey, {.record = std::nullopt, .key_changed = true}};
-    if (page.failure != ReadFailure::kNone) co_return Scanned{ScanEnd::kFailure, {}};
+    if (page.failure != ReadFailure::kNone) {
+      if (!MayBeOneRecords(page)) co_return Scanned{ScanEnd::kFailure, {}};
+      // In halves, and past the one that fails.
+      if (scan.limit == 1) ++scan.offset;
+      scan.limit = scan.limit > 1 ? scan.limit / 2 : kLookupLimit;
+      continue;
+    }
     bool is_passed = true;
     for (const UpstreamRecord& record : page.records) {
       const bool is_it = record.id == scan.upstream_id;
@@ -201,8 +232,9 @@ asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan,
         if (alone.key != scan.reader.key)
           co_return Scanned{ScanEnd::kKey, {.record = std::nullopt, .key_changed = true}};
         // One that cannot be read at all is passed over, unless it is known to be the one.
-        const bool is_unreadable = alone.failure == ReadFailure::kUnreadable && !is_it;
-        if (alone.failure != ReadFailure::kNone && !is_unreadable) {
+        const bool may_be_passed =
+            !is_it && (MayBeOneRecords(alone) || alone.failure == ReadFailure::kBroken);
+        if (alone.failure != ReadFailure::kNone && !may_be_passed) {
           co_return Scanned{ScanEnd::kFailure, {}};
         }
         for (const UpstreamRecord& whole : alone.records) {
@@ -228,7 +260,7 @@ asio::awaitable<ListResult> ListSweeper::Ask(Scan& scan, bool is_alone,
   ListQuery query;
   query.model = kEditModel;
   query.offset = scan.offset;
-  query.limit = is_alone ? 1 : kLookupLimit;
+  query.limit = is_alone ? 1 : scan.limit;
   if (!is_alone) query.sweep = scan.sweep;
   --scan.requests;
   spend();

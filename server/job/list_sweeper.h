@@ -86,7 +86,8 @@ class ListSweeper {
     Accounts::Reader reader;
     std::string upstream_id;
     std::shared_ptr<const ListSweep> sweep;
-    int offset = 0;    // the next one; not moved past what could not be read
+    int limit = 0;     // of a page
+    int offset = 0;    // the next one, or the one that was found
     int end = 0;       // no page begins there or behind
     int requests = 0;  // that are left
   };
@@ -95,6 +96,7 @@ class ListSweeper {
     ScanEnd end;
     Found result;
   };
+  void LookedTo(const Scan& scan, ScanEnd end);
   boost::asio::awaitable<Scanned> Search(Scan& scan, absl::FunctionRef<void()> spend);
   boost::asio::awaitable<ListResult> Ask(Scan& scan, bool is_alone,
                                          absl::FunctionRef<void()> spend);

@@ -81,10 +81,17 @@ void ListWalk::EndIfOver(std::size_t unplaced, absl::Duration now) {
   left_unplaced_ = unplaced;
 }
 
+void ListWalk::NotRead(const Stretch& stretch) {
+  if (stretch.round != round_ || !walking_) return;
+  --in_flight_;
+  // It finds none, so nobody waits for it until a page does.
+  found_a_page_ = 0;
+  again_.push_front(stretch);
+}
+
 bool ListWalk::Failed(const Stretch& stretch, std::size_t unplaced, absl::Duration now) {
   if (stretch.round != round_ || !walking_) return false;
   --in_flight_;
-  // It finds none, so nobody waits for it until a page does.
   found_a_page_ = 0;
   // One record may be what fails it.
   const int half = stretch.limit / 2;

@@ -35,7 +35,9 @@ class ListWalk {
     int found = 0;
   };
   void Read(const Stretch& stretch, const Seen& seen, std::size_t unplaced, absl::Duration now);
-  // It could not be read; its halves are due. True: it was a single record, which is passed over.
+  // It could not be read, for no reason of its own; it is due again.
+  void NotRead(const Stretch& stretch);
+  // It fails; its halves are due. True: it was a single record, which is passed over.
   bool Failed(const Stretch& stretch, std::size_t unplaced, absl::Duration now);
   // Another list: all over again.
   void Reset();

@@ -89,10 +89,10 @@ TEST_F(ListPoll, APageThatIsRefusedIsAskedForSmaller) {
   EXPECT_LE(list_.requests.size(), 300u);
   // It was one moment's: larger pages come again.
   list_.on_list = nullptr;
-  world_.RunFor(absl::Minutes(11));
+  world_.RunFor(absl::Minutes(41));
   list_.Forget();
   world_.RunFor(absl::Minutes(1));
-  EXPECT_LE(list_.requests.size(), 40u);
+  EXPECT_LE(list_.requests.size(), 20u);
 }
 
 TEST_F(ListPoll, WhatIsNotFoundByIdIsLookedForToTheEndOfTheList) {
@@ -136,6 +136,34 @@ TEST_F(ListPoll, WhatIsNotFoundByIdIsFoundBehindManyFatOnes) {
     Start();
     EXPECT_LE(RunToAllTold(), absl::Minutes(3));
   }
+}
+
+TEST_F(ListPoll, WhatIsNotFoundByIdIsFoundBehindARecordThatFailsItsPage) {
+  for (const int poison : {3, 150}) {
+    SCOPED_TRACE(poison);
+    Stop();
+    list_.records.clear();
+    list_.Forget();
+    live_.clear();
+    AddStrangers(200);
+    AddJob();
+    list_.records.back().by_id = false;
+    AddStrangers(100);
+    list_.on_list = [poison](const ListQuery& query) -> std::optional<ListResult> {
+      if (query.offset > poison || query.offset + query.limit <= poison) return std::nullopt;
+      ListResult result;
+      result.failure = ReadFailure::kBusy;
+      result.http_status = 500;
+      return result;
+    };
+    Start();
+    EXPECT_LE(RunToAllTold(), absl::Minutes(2));
+    // It is known now where it stands.
+    list_.Forget();
+    world_.RunFor(absl::Minutes(2));
+    EXPECT_LE(LongestGap(world_.clock.Uptime() - absl::Minutes(2)), absl::Seconds(11.5));
+  }
+  list_.on_list = nullptr;
 }
 
 // The answer by itself fails: that is no reason to look elsewhere.

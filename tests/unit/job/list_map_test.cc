@@ -118,7 +118,11 @@ TEST(ListMap, PagesAreAsLongAsTwoMegabytes) {
   EXPECT_NEAR(map.PageLimit(), 10, 1);
   map.LearnMost(4);
   EXPECT_EQ(map.PageLimit(), 4);
-  map.ForgetMost();
+  map.LearnMost(6);
+  EXPECT_EQ(map.PageLimit(), 4);
+  map.LearnMore();
+  EXPECT_EQ(map.PageLimit(), 8);
+  map.LearnMore();
   EXPECT_NEAR(map.PageLimit(), 10, 1);
 }
 

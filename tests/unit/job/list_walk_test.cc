@@ -102,6 +102,14 @@ TEST(ListWalk, WhatFailsIsReadInHalvesAndThenPassedOver) {
   EXPECT_EQ(walk.Next(kStart, 500, 4).offset, 4);
 }
 
+TEST(ListWalk, WhatIsNotReadIsReadAgainAsItIs) {
+  ListWalk walk;
+  walk.NotRead(walk.Next(kStart, 500, 100));
+  const auto again = walk.Next(kStart, 500, 100);
+  EXPECT_EQ(again.offset, 0);
+  EXPECT_EQ(again.limit, 100);
+}
+
 TEST(ListWalk, EndsWithAFailureToo) {
   ListWalk walk;
   const auto first = walk.Next(kStart, 500, 1);
