@@ -13,14 +13,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-Fact FactOf(FactKind kind) {
-  Fact fact;
-  fact.kind = kind;
-  fact.http_status = 503;
-  fact.note = "said so";
-  return fact;
-}
-
 TEST_P(JobStoreSuite, ATakeoverFencesTheFormerOwner) {
   const Lease first = Acquired("owner-1");
   const Job job = Inserted();

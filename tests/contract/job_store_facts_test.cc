@@ -14,14 +14,6 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
-Fact FactOf(FactKind kind) {
-  Fact fact;
-  fact.kind = kind;
-  fact.http_status = 503;
-  fact.note = "said so";
-  return fact;
-}
-
 TEST_P(JobStoreSuite, FactsAreKeptInOrderAndOnce) {
   const Lease lease = Acquired();
   const Job job = Sealed(lease, Inserted());

@@ -33,6 +33,14 @@ Lease JobStoreSuite::Acquired(const std::string& owner) {
   return lease.ok() ? *lease : Lease{};
 }
 
+Fact JobStoreSuite::FactOf(FactKind kind) {
+  Fact fact;
+  fact.kind = kind;
+  fact.http_status = 503;
+  fact.note = "said so";
+  return fact;
+}
+
 Attempt JobStoreSuite::AttemptFor(const Job& job, const std::string& fingerprint) {
   Attempt attempt;
   attempt.job_id = job.id;

@@ -50,6 +50,8 @@ class JobStoreSuite : public testing::TestWithParam<JobStoreFactory> {
 
   Lease Acquired(const std::string& owner = "owner-1");
   Attempt AttemptFor(const Job& job, const std::string& fingerprint);
+  // What an answer said, of that kind.
+  static Fact FactOf(FactKind kind);
 
   // Seals an attempt with a fingerprint of its own and answers the job, SUBMITTING.
   Job Sealed(const Lease& lease, const Job& job);
