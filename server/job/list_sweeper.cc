@@ -210,8 +210,9 @@ asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan,
   int nameless = kMostNameless;
   while (scan.requests > 0 && scan.offset < scan.end) {
     const ListResult page = co_await Ask(scan, /*is_alone=*/false, spend);
-    if (page.key != scan.reader.key)
+    if (page.key != scan.reader.key) {
       co_return Scanned{ScanEnd::kKey, {.record = std::nullopt, .key_changed = true}};
+    }
     if (page.failure != ReadFailure::kNone) {
       if (!MayBeOneRecords(page)) co_return Scanned{ScanEnd::kFailure, {}};
       // In halves, and past the one that fails.
@@ -222,15 +223,17 @@ asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan,
     bool is_passed = true;
     for (const UpstreamRecord& record : page.records) {
       const bool is_it = record.id == scan.upstream_id;
-      if (is_it && TellsState(record))
+      if (is_it && TellsState(record)) {
         co_return Scanned{ScanEnd::kFound, {.record = record, .key_changed = false}};
+      }
       // What a final record says stands behind its echo, and its very name may.
       const bool may_be_it = is_it || (record.is_partial && record.id.empty());
       if (may_be_it) {
         if (!is_it && nameless-- == 0) co_return Scanned{ScanEnd::kRange, {}};
         const ListResult alone = co_await Ask(scan, /*is_alone=*/true, spend);
-        if (alone.key != scan.reader.key)
+        if (alone.key != scan.reader.key) {
           co_return Scanned{ScanEnd::kKey, {.record = std::nullopt, .key_changed = true}};
+        }
         // One that cannot be read at all is passed over, unless it is known to be the one.
         const bool may_be_passed =
             !is_it && (MayBeOneRecords(alone) || alone.failure == ReadFailure::kBroken);

@@ -89,10 +89,7 @@ TEST_F(ListPoll, NeverWhereItIsTurnedOff) {
 TEST_F(ListPoll, FatRecordsStopNoSweep) {
   for (const std::int64_t fat : {kVideo, std::int64_t{60'000}}) {
     SCOPED_TRACE(fat);
-    Stop();
-    list_.records.clear();
-    list_.Forget();
-    live_.clear();
+    Clear();
     for (int i = 0; i < 400; ++i) {
       // Every twentieth is fat: half of those are jobs, half are strangers.
       if (i % 40 == 7) {

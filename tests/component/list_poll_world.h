@@ -73,6 +73,15 @@ class ListPoll : public testing::Test {
     context_.reset();
   }
 
+  // Another list, and nobody running yet.
+  void Clear() {
+    Stop();
+    list_.records.clear();
+    list_.on_list = nullptr;
+    list_.Forget();
+    live_.clear();
+  }
+
   Job JobOf(const std::string& id, absl::Duration age) {
     Job job;
     job.id = absl::StrCat("job of ", id);
