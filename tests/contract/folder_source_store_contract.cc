@@ -11,7 +11,7 @@
 #include "server/base/hash.h"
 #include "server/store/folder_source_store.h"
 #include "tests/contract/source_store_suite.h"
-#include "tests/contract/temp_folder.h"
+#include "tests/fakes/temp_folder.h"
 
 namespace lumaedit {
 namespace {

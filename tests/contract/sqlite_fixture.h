@@ -10,7 +10,7 @@
 #include "server/base/random.h"
 #include "server/store/sqlite_job_store.h"
 #include "tests/contract/settable_clock.h"
-#include "tests/contract/temp_folder.h"
+#include "tests/fakes/temp_folder.h"
 
 namespace lumaedit {
 

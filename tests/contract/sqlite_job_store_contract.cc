@@ -1,7 +1,7 @@
 // SqliteJobStore under the contract of JobStore.
 #include "server/store/sqlite_job_store.h"
 #include "tests/contract/job_store_suite.h"
-#include "tests/contract/temp_folder.h"
+#include "tests/fakes/temp_folder.h"
 
 namespace lumaedit {
 namespace {

@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "tests/fakes/temp_folder.h"
 #include "tests/unit/app/temp_tls.h"
 
 namespace lumaedit {
@@ -28,8 +28,6 @@ constexpr char kCanary[] = "canary-key-4711";
 class ConfigTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "config-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
     WriteSelfSigned(Path("cert.pem"), Path("key.pem"));
     WriteSelfSigned(Path("other.pem"), Path("other-key.pem"));
     Write("api-key", absl::StrCat(kCanary, "\n"));
@@ -38,10 +36,9 @@ class ConfigTest : public ::testing::Test {
 
   void TearDown() override {
     for (const std::string& name : variables_) unsetenv(name.c_str());
-    std::filesystem::remove_all(folder_);
   }
 
-  std::string Path(const std::string& name) const { return absl::StrCat(folder_, "/", name); }
+  std::string Path(const std::string& name) const { return folder_ / name; }
 
   std::string Write(const std::string& name, const std::string& bytes) const {
     std::ofstream(Path(name), std::ios::binary) << bytes;
@@ -55,7 +52,7 @@ class ConfigTest : public ::testing::Test {
 
   // What every good command line has, and `more`.
   std::vector<std::string> With(std::vector<std::string> more) const {
-    more.push_back("--data-dir=" + folder_);
+    more.push_back("--data-dir=" + folder_.path());
     more.push_back("--gmi-api-key-file=" + Path("api-key"));
     return more;
   }
@@ -65,7 +62,7 @@ class ConfigTest : public ::testing::Test {
             "--tls-key-file=" + Path("key.pem"), "--client-ca-file=" + Path("cert.pem")};
   }
 
-  std::string folder_;
+  TempFolder folder_;
   std::vector<std::string> variables_;
 };
 
@@ -155,7 +152,7 @@ TEST_F(ConfigTest, TlsFilesAreCheckedAtStart) {
 
 TEST_F(ConfigTest, KeyComesFromTheFileOrElseFromTheVariable) {
   SetVariable("GMI_API_KEY", "from-variable");
-  const std::vector<std::string> arguments = {"--data-dir=" + folder_};
+  const std::vector<std::string> arguments = {"--data-dir=" + folder_.path()};
   ConfigOutcome outcome = ReadConfig(arguments);
   ASSERT_TRUE(outcome.config.has_value());
   EXPECT_EQ(outcome.config->asking.api_key.Reveal(), "from-variable");
@@ -229,7 +226,7 @@ TEST_F(ConfigTest, PrintedSettingsCanBeReadBack) {
   ASSERT_THAT(again.errors, IsEmpty());
   EXPECT_EQ(again.config->engine.poll.job_deadline, absl::Minutes(90));
   EXPECT_EQ(again.config->engine.poll.requests_per_second, 2.5);
-  EXPECT_EQ(again.config->storing.data_dir, folder_);
+  EXPECT_EQ(again.config->storing.data_dir, folder_.path());
 }
 
 TEST_F(ConfigTest, SpendLimitADayIsThereUnlessItIsSwitchedOff) {

@@ -8,28 +8,23 @@
 
 #include "tests/fakes/manual_clock.h"
 #include "tests/fakes/recording_log.h"
+#include "tests/fakes/temp_folder.h"
 
 namespace lumaedit {
 namespace {
 
 class KeyFileTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "key-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-    path_ = folder_ + "/key";
-    Write("first\n");
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { Write("first\n"); }
 
   // As an orchestrator does it: a new file takes the name.
   void Write(const std::string& bytes) const {
-    std::ofstream(folder_ + "/new", std::ios::binary) << bytes;
-    std::filesystem::rename(folder_ + "/new", path_);
+    std::ofstream(folder_ / "new", std::ios::binary) << bytes;
+    std::filesystem::rename(folder_ / "new", path_);
   }
 
-  std::string folder_;
-  std::string path_;
+  TempFolder folder_;
+  const std::string path_ = folder_ / "key";
   ManualClock clock_{absl::UnixEpoch()};
   RecordingLog log_;
 };

@@ -1,9 +1,7 @@
 // Where downloaded files go, and what of an earlier run is trusted.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -11,6 +9,7 @@
 
 #include "client/cli/download/downloader.h"
 #include "client/cli/download/part_file.h"
+#include "tests/fakes/temp_folder.h"
 
 namespace lumaedit::client::cli {
 namespace {
@@ -38,19 +37,13 @@ TEST(NameBesideTest, NoNameIsGivenTwice) {
 
 class PartFileTest : public ::testing::Test {
  protected:
-  PartFileTest() {
-    std::string folder = (fs::temp_directory_path() / "lumaedit-part-XXXXXX").string();
-    folder_ = mkdtemp(folder.data());
-  }
-  ~PartFileTest() override { fs::remove_all(folder_); }
-
-  std::string path() const { return (folder_ / "a.mp4").string(); }
+  std::string path() const { return folder_ / "a.mp4"; }
   static std::string Read(const std::string& file) {
     std::ifstream in(file);
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  fs::path folder_;
+  TempFolder folder_;
 };
 
 TEST_F(PartFileTest, IsGoneOnWithByTheNextRun) {
@@ -67,7 +60,7 @@ TEST_F(PartFileTest, IsGoneOnWithByTheNextRun) {
   ASSERT_TRUE(part.Append("def").ok());
   ASSERT_TRUE(part.Finish().ok());
   EXPECT_EQ(Read(path()), "abcdef");
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1);
 }
 
 TEST_F(PartFileTest, BytesOfAnUnknownFileGo) {
@@ -85,9 +78,9 @@ TEST_F(PartFileTest, BelongsToOneProcessAtATime) {
 }
 
 TEST_F(PartFileTest, AFolderIsNoFile) {
-  PartFile part(folder_.string());
+  PartFile part(folder_.path());
   EXPECT_TRUE(absl::IsUnavailable(part.Open()));
-  EXPECT_FALSE(fs::exists(folder_.string() + ".part"));
+  EXPECT_FALSE(fs::exists(folder_.path() + ".part"));
 }
 
 }  // namespace

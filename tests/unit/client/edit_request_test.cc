@@ -6,10 +6,10 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "tests/fakes/temp_folder.h"
 
 namespace lumaedit::client::cli {
 namespace {
@@ -19,19 +19,14 @@ using ::testing::SizeIs;
 
 class EditRequestTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/lumaedit_request_test.XXXXXX";
-    folder_ = mkdtemp(name);
-    arguments_.submit.prompt = "p";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { arguments_.submit.prompt = "p"; }
 
   std::string File(const std::string& name, const std::string& bytes) {
     std::ofstream(folder_ / name, std::ios::binary) << bytes;
     return folder_ / name;
   }
 
-  std::filesystem::path folder_;
+  TempFolder folder_;
   Arguments arguments_;
 };
 
@@ -111,7 +106,7 @@ TEST_F(EditRequestTest, SaysWhenAFileCannotServe) {
   EXPECT_THAT(MakeSubmitRequest(arguments_).error().message, HasSubstr("--media-type"));
   arguments_.submit.source_file = folder_ / "none.mp4";
   EXPECT_THAT(MakeSubmitRequest(arguments_).error().message, HasSubstr("none.mp4"));
-  arguments_.submit.source_file = folder_;
+  arguments_.submit.source_file = folder_.path();
   EXPECT_FALSE(MakeSubmitRequest(arguments_).ok());
 }
 

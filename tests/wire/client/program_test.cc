@@ -4,7 +4,6 @@
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "tests/fakes/temp_folder.h"
 #include "tests/wire/client/child.h"
 #include "tests/wire/client/scripted_gateway.h"
 
@@ -290,12 +290,12 @@ TEST_F(ProgramTest, ALostSubmitNamesTheRequestIdToRepeatItWith) {
 }
 
 TEST_F(ProgramTest, ASourceThatDoesNotFitIsUploadedFirst) {
-  char name[] = "/tmp/luma_edit_source.XXXXXX.mp4";
-  const int file = mkstemps(name, 4);
-  ASSERT_EQ(ftruncate(file, 5 << 20), 0);
-  close(file);
+  const TempFolder folder;
+  const std::string source = folder / "take.mp4";
+  std::ofstream(source).close();
+  std::filesystem::resize_file(source, 5 << 20);
   // Refused: nothing is submitted.
-  ChildResult result = Run({"submit", "--prompt", "x", "--source", name});
+  ChildResult result = Run({"submit", "--prompt", "x", "--source", source});
   EXPECT_EQ(result.exit_code, 9);
   EXPECT_THAT(result.err, HasSubstr("QUOTA_EXCEEDED"));
   EXPECT_THAT(gateway_.submits(), IsEmpty());
@@ -312,15 +312,14 @@ TEST_F(ProgramTest, ASourceThatDoesNotFitIsUploadedFirst) {
     source->set_state(v1::Source::STATE_READY);
     return grpc::Status::OK;
   };
-  result = Run({"submit", "--prompt", "x", "--source", name});
+  result = Run({"submit", "--prompt", "x", "--source", source});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(received, 5 << 20);
   ASSERT_THAT(gateway_.submits(), SizeIs(1));
   EXPECT_THAT(gateway_.submits()[0].edit().source_id(), SizeIs(36));
 
   // The same id, by the command of its own.
-  result = Run({"upload", name, "--json"});
-  std::filesystem::remove(name);
+  result = Run({"upload", source, "--json"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr(gateway_.submits()[0].edit().source_id()));
   EXPECT_EQ(result.err, "");

@@ -3,11 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "absl/time/clock.h"
+#include "tests/fakes/temp_folder.h"
 #include "tests/wire/client/child.h"
 #include "tests/wire/client/scripted_gateway.h"
 
@@ -95,7 +95,8 @@ TEST_F(TerminalTest, ALostConnectionShowsOnTheLine) {
 }
 
 TEST_F(TerminalTest, AnUploadShowsHowFarItIsAndCtrlCSaysThatItGoesOn) {
-  const std::string path = ::testing::TempDir() + "/terminal-upload.mp4";
+  const TempFolder folder;
+  const std::string path = folder / "terminal-upload.mp4";
   std::ofstream(path, std::ios::binary) << std::string(1'000'000, 'x');
   gateway_.on_upload = [](grpc::ServerContext& context,
                           grpc::ServerReader<v1::UploadSourceRequest>& reader, v1::Source*) {
@@ -112,7 +113,6 @@ TEST_F(TerminalTest, AnUploadShowsHowFarItIsAndCtrlCSaysThatItGoesOn) {
   child.Type("\x03");
   EXPECT_EQ(child.Wait(), 130);
   EXPECT_THAT(child.output(), EndsWith("the same command goes on there\r\n"));
-  std::filesystem::remove(path);
 }
 
 }  // namespace

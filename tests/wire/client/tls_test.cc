@@ -12,6 +12,7 @@
 #include <string>
 
 #include "client/client.h"
+#include "tests/fakes/temp_folder.h"
 #include "tests/wire/client/scripted_gateway.h"
 
 namespace lumaedit::client {
@@ -30,8 +31,6 @@ std::string ReadAll(const std::filesystem::path& path) {
 class Certificates {
  public:
   Certificates() {
-    char name[] = "/tmp/lumaedit_tls_test.XXXXXX";
-    folder_ = mkdtemp(name);
     // Two authorities; a server and a client certificate of the first.
     Run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=ca "
         "-keyout ca.key -out ca.pem");
@@ -40,13 +39,12 @@ class Certificates {
     Sign("server", "subjectAltName=IP:127.0.0.1,DNS:gateway.test");
     Sign("client", "subjectAltName=DNS:caller.test");
   }
-  ~Certificates() { std::filesystem::remove_all(folder_); }
 
   std::filesystem::path operator/(const std::string& name) const { return folder_ / name; }
 
  private:
   void Run(const std::string& command) {
-    const std::string line = "cd " + folder_.string() + " && " + command + " 2>/dev/null";
+    const std::string line = "cd " + folder_.path() + " && " + command + " 2>/dev/null";
     ASSERT_EQ(std::system(line.c_str()), 0) << command;
   }
   void Sign(const std::string& name, const std::string& extension) {
@@ -57,7 +55,7 @@ class Certificates {
         " -extfile " + name + ".ext -out " + name + ".pem");
   }
 
-  std::filesystem::path folder_;
+  TempFolder folder_;
 };
 
 class TlsTest : public ::testing::Test {

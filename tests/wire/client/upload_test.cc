@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <deque>
-#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <optional>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "client/client.h"
+#include "tests/fakes/temp_folder.h"
 #include "tests/wire/client/cutting_proxy.h"
 #include "tests/wire/client/scripted_gateway.h"
 
@@ -119,18 +119,13 @@ class OneSource {
 class UploadTest : public ::testing::Test {
  protected:
   UploadTest() : source_(gateway_) {
-    folder_ = std::filesystem::path(::testing::TempDir()) /
-              ("upload-" + std::to_string(::getpid()) + "-" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::create_directories(folder_);
     for (std::size_t i = 0; i < 3'000'000; ++i) {
       content_ += static_cast<char>(i * 31 + i / 4099);
     }
-    path_ = (folder_ / "take.mp4").string();
+    path_ = folder_ / "take.mp4";
     std::ofstream(path_, std::ios::binary) << content_;
     Connect(gateway_.address());
   }
-  ~UploadTest() override { std::filesystem::remove_all(folder_); }
 
   void Connect(const std::string& address) {
     ClientOptions options;
@@ -152,7 +147,7 @@ class UploadTest : public ::testing::Test {
 
   ScriptedGateway gateway_;
   OneSource source_;
-  std::filesystem::path folder_;
+  TempFolder folder_;
   std::string path_;
   std::string content_;
   std::unique_ptr<Client> client_;
@@ -314,16 +309,12 @@ TEST_F(UploadTest, ARateIsKept) {
 }
 
 TEST_F(UploadTest, FilesThatCannotServeAreToldBeforeAnythingIsSent) {
-  EXPECT_EQ(client_->Upload((folder_ / "none.mp4").string()).error().code,
-            absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(client_->Upload(folder_.string() + "/.mp4").error().code,
-            absl::StatusCode::kInvalidArgument);
-  std::ofstream((folder_ / "empty.mp4").string());
-  EXPECT_THAT(client_->Upload((folder_ / "empty.mp4").string()).error().message,
-              HasSubstr("is empty"));
-  std::ofstream((folder_ / "take").string()) << "x";
-  EXPECT_THAT(client_->Upload((folder_ / "take").string()).error().message,
-              HasSubstr("media type"));
+  EXPECT_EQ(client_->Upload(folder_ / "none.mp4").error().code, absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(client_->Upload(folder_ / ".mp4").error().code, absl::StatusCode::kInvalidArgument);
+  std::ofstream(folder_ / "empty.mp4");
+  EXPECT_THAT(client_->Upload(folder_ / "empty.mp4").error().message, HasSubstr("is empty"));
+  std::ofstream(folder_ / "take") << "x";
+  EXPECT_THAT(client_->Upload(folder_ / "take").error().message, HasSubstr("media type"));
   EXPECT_TRUE(source_.opens().empty());
 }
 

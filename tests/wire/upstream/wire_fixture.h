@@ -11,7 +11,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
-#include <cstdio>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -20,6 +19,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/upstream/http_transport.h"
+#include "tests/fakes/temp_folder.h"
 #include "tests/wire/upstream/certificates.h"
 #include "tests/wire/upstream/scripted_server.h"
 
@@ -52,13 +52,9 @@ class WireTest : public testing::Test {
   }
 
   WireTest() {
-    ca_file_ = absl::StrCat(testing::TempDir(), "upstream_wire_ca_",
-                            reinterpret_cast<std::uintptr_t>(this), "_",
-                            ::testing::UnitTest::GetInstance()->random_seed(), ".pem");
-    std::ofstream(ca_file_) << authority().certificate();
-    options_.ca_file = ca_file_;
+    options_.ca_file = folder_ / "ca.pem";
+    std::ofstream(options_.ca_file) << authority().certificate();
   }
-  ~WireTest() override { std::remove(ca_file_.c_str()); }
 
   void Serve(ScriptedServer::Script script) {
     Serve({.tls = true, .identity = authority().Issue(LeafOptions()), .only_tls_1_1 = false},
@@ -100,7 +96,7 @@ class WireTest : public testing::Test {
 
   HttpOptions options_;
   boost::asio::io_context io_;
-  std::string ca_file_;
+  TempFolder folder_;
   std::unique_ptr<ScriptedServer> server_;
   std::unique_ptr<HttpTransport> transport_;
 };
