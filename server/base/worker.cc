@@ -25,8 +25,8 @@ ThreadWorker::~ThreadWorker() {
 bool ThreadWorker::TryPost(Task task) {
   {
     MutexLock lock(mutex_);
-    if (queue_.size() >= queue_limit_) return false;
-    queue_.push_back(std::move(task));
+    if (brought_.size() >= queue_limit_) return false;
+    brought_.push_back(std::move(task));
   }
   wake_.notify_one();
   return true;
@@ -35,14 +35,14 @@ bool ThreadWorker::TryPost(Task task) {
 void ThreadWorker::Post(Task task) {
   {
     MutexLock lock(mutex_);
-    queue_.push_back(std::move(task));
+    own_.push_back(std::move(task));
   }
   wake_.notify_one();
 }
 
 std::size_t ThreadWorker::queued() const {
   MutexLock lock(mutex_);
-  return queue_.size();
+  return own_.size() + brought_.size();
 }
 
 void ThreadWorker::Run() {
@@ -50,10 +50,11 @@ void ThreadWorker::Run() {
     Task task;
     {
       MutexLock lock(mutex_);
-      while (queue_.empty() && !stopping_) wake_.wait(mutex_);
-      if (queue_.empty()) return;
-      task = std::move(queue_.front());
-      queue_.pop_front();
+      while (own_.empty() && brought_.empty() && !stopping_) wake_.wait(mutex_);
+      if (own_.empty() && brought_.empty()) return;
+      std::deque<Task>& next = own_.empty() ? brought_ : own_;
+      task = std::move(next.front());
+      next.pop_front();
     }
     std::move(task)();
   }

@@ -1,4 +1,4 @@
-// Where blocking work runs: threads with one bounded queue, and the way back to a coroutine.
+// Where blocking work runs: threads with a bounded queue, and the way back to a coroutine.
 //
 // Owned by `app`. Post may be called from any thread. The destructor runs what is queued, then
 // joins.
@@ -33,7 +33,8 @@ class Worker {
   // For work that callers bring: refused (false, the task is destroyed) when the queue is full.
   virtual bool TryPost(Task task) = 0;
 
-  // For work of our own, whose number is bounded elsewhere: always taken.
+  // For work of our own, whose number is bounded elsewhere: always taken, and begun before what
+  // callers have brought, so that no flood of calls holds up a commit or a lease.
   virtual void Post(Task task) = 0;
 };
 
@@ -53,7 +54,8 @@ class ThreadWorker final : public Worker {
   const std::size_t queue_limit_;
   mutable Mutex mutex_;
   CondVar wake_;
-  std::deque<Task> queue_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Task> own_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Task> brought_ ABSL_GUARDED_BY(mutex_);  // by callers; bounded
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };

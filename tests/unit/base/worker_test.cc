@@ -51,6 +51,21 @@ TEST(ThreadWorker, RefusesBeyondItsBound) {
   EXPECT_EQ(ran, 3);
 }
 
+TEST(ThreadWorker, BeginsOurOwnWorkBeforeWhatCallersBrought) {
+  std::vector<std::string> order;
+  {
+    ThreadWorker worker("test", 1, 1000);
+    Blocked blocked(worker);
+    EXPECT_TRUE(worker.TryPost([&] { order.push_back("call 1"); }));
+    EXPECT_TRUE(worker.TryPost([&] { order.push_back("call 2"); }));
+    worker.Post([&] { order.push_back("own 1"); });
+    worker.Post([&] { order.push_back("own 2"); });
+    EXPECT_EQ(worker.queued(), 4u);
+    blocked.Go();
+  }
+  EXPECT_EQ(order, (std::vector<std::string>{"own 1", "own 2", "call 1", "call 2"}));
+}
+
 TEST(ThreadWorker, RunsInOrderOnOneThread) {
   std::vector<int> order;
   {
