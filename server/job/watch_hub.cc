@@ -11,9 +11,15 @@ namespace {
 // Watchers that are woken before the fan-out worker turns to what else is queued.
 constexpr std::size_t kWakeBatch = 256;
 
+// Store threads that replays may hold: half of what the store reads with.
+constexpr int kReplayThreads = 2;
+// More than there can be streams, each of which asks for one page at a time.
+constexpr std::size_t kMostReplays = 1 << 17;
+
 }  // namespace
 
-WatchHub::WatchHub(Deps deps) : deps_(deps) {}
+WatchHub::WatchHub(Deps deps)
+    : deps_(deps), replays_(deps.store_worker, kReplayThreads, kMostReplays) {}
 WatchHub::~WatchHub() = default;
 
 std::shared_ptr<WatchHub::CallerSlot> WatchHub::SlotOf(const std::string& caller) {

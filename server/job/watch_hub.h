@@ -22,6 +22,7 @@
 #include "server/base/mutex.h"
 #include "server/base/reply.h"
 #include "server/base/worker.h"
+#include "server/base/worker_lane.h"
 #include "server/job/caller_feed.h"
 #include "server/job/job_feed.h"
 #include "server/job/job_metrics.h"
@@ -88,8 +89,9 @@ class WatchHub {
   void WatchCaller(std::string caller, std::optional<StorePosition> from,
                    std::weak_ptr<Watcher> watcher, Reply<CallerWatchStart> reply);
 
-  // A page of what lies before the feed's window, in at most 100 changes; on a store thread.
-  // OUT_OF_RANGE kTokenTooOld.
+  // A page of what lies before the feed's window: at most 100 changes, and not many bytes, since a
+  // reader that does not read holds it. Answered on a store thread, of which replays never hold
+  // more than two. OUT_OF_RANGE kTokenTooOld.
   void ReadChanges(std::string caller, std::int64_t after, std::shared_ptr<const JobsFilter> filter,
                    Reply<ReplayPage> reply);
 
@@ -151,6 +153,7 @@ class WatchHub {
   void WakeBatch(const std::shared_ptr<Audience>& audience, std::size_t first);
 
   const Deps deps_;
+  WorkerLane replays_;
   mutable Mutex mutex_;
   std::map<std::string, std::shared_ptr<JobSlot>> jobs_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<CallerSlot>> callers_ ABSL_GUARDED_BY(mutex_);

@@ -8,6 +8,9 @@
 namespace lumaedit {
 namespace {
 
+// A page of a replay ends with the transition that reaches this: usually it holds a hundred.
+constexpr std::size_t kReplayBytes = 16 << 10;
+
 absl::Status FromOtherStore(const char* why) {
   return MakeError(absl::StatusCode::kFailedPrecondition, ErrorReason::kTokenFromOtherStore, why);
 }
@@ -65,7 +68,7 @@ void WatchHub::Close(const CallerFeed& feed, const Watcher* watcher) {
 
 void WatchHub::ReadChanges(std::string caller, std::int64_t after,
                            std::shared_ptr<const JobsFilter> filter, Reply<ReplayPage> reply) {
-  RunOnStore(deps_.store_worker, std::move(reply),
+  RunOnStore(replays_, std::move(reply),
              [this, caller = std::move(caller), after, filter = std::move(filter)] {
                return ReadChangesNow(caller, after, *filter);
              });
@@ -77,11 +80,16 @@ absl::StatusOr<ReplayPage> WatchHub::ReadChangesNow(const std::string& caller, s
   if (!changes.ok()) return changes.status();
   ReplayPage page;
   page.end = after;
+  std::size_t bytes = 0;
   for (JobTransition& change : *changes) {
+    if (bytes >= kReplayBytes) break;
     page.end = change.transition.change;
     if (!filter.Matches(change.job_id, change.labels)) continue;
     std::shared_ptr<const void> encoded;
-    if (deps_.encoder != nullptr) encoded = deps_.encoder->Encode(change.job_id, change.transition);
+    if (deps_.encoder != nullptr) {
+      encoded = deps_.encoder->Encode(change.job_id, change.transition);
+      bytes += deps_.encoder->ByteSize(encoded);
+    }
     page.entries.push_back({page.end, std::move(change.job_id), std::move(encoded)});
   }
   return page;

@@ -4,6 +4,7 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -15,6 +16,9 @@ class TransitionEncoder final : public Encoder {
  public:
   std::shared_ptr<const void> Encode(const std::string& job_id,
                                      const Transition& transition) override;
+  std::size_t ByteSize(const std::shared_ptr<const void>& encoded) const override {
+    return Bytes(encoded).size();
+  }
 
   // What Encode put into a feed's slot: a whole message of WatchJob, and its bytes, which begin one
   // of WatchJobs.

@@ -1,6 +1,7 @@
 // The hub's feed of all jobs of a caller: every change in order, once, from memory or the store.
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <random>
 #include <thread>
 
@@ -214,6 +215,87 @@ TEST_F(CallerWatch, ATransitionIsHeldOnceForTheJobAndTheCaller) {
   const auto reader = Open(std::nullopt);
   CommitAndPublish(JobNamed("a"));
   EXPECT_EQ((*of_job)->Next(0), reader->feed()->Next(0).entry->entry);
+}
+
+TEST_F(CallerWatch, AReaderHoldsNoMoreOfAReplayThanItIsWorth) {
+  struct Sized final : Encoder {
+    std::shared_ptr<const void> Encode(const std::string& job_id, const Transition&) override {
+      return std::make_shared<std::size_t>(job_id == "long" ? 5000 : 200);
+    }
+    std::size_t ByteSize(const std::shared_ptr<const void>& encoded) const override {
+      return *static_cast<const std::size_t*>(encoded.get());
+    }
+  };
+  Sized encoder;
+  WatchHub hub({.store = store_,
+                .store_worker = worker_,
+                .fan_out_worker = worker_,
+                .clock = clock_,
+                .log = log_,
+                .encoder = &encoder});
+  for (int i = 0; i < 100; ++i) store_.Commit(JobNamed("long"));
+  for (int i = 0; i < 100; ++i) store_.Commit(JobNamed("short"));
+  const auto page_after = [&](std::int64_t after) {
+    ReplayPage read;
+    hub.ReadChanges("caller", after, std::make_shared<const JobsFilter>(),
+                    Reply<ReplayPage>([&](absl::StatusOr<ReplayPage> page) { read = *page; }));
+    return read;
+  };
+  EXPECT_EQ(page_after(0).entries.size(), 4u);
+  EXPECT_EQ(page_after(0).end, 4);
+  EXPECT_EQ(page_after(4).entries.front().change, 5);
+  EXPECT_EQ(page_after(100).entries.size(), 82u);
+  EXPECT_EQ(page_after(182).end, 200);
+}
+
+// A queue of tasks that the test runs one by one.
+class SteppedWorker final : public Worker {
+ public:
+  bool TryPost(Task task) override {
+    Post(std::move(task));
+    return true;
+  }
+  void Post(Task task) override { tasks_.push_back(std::move(task)); }
+  bool RunOne() {
+    if (tasks_.empty()) return false;
+    Task task = std::move(tasks_.front());
+    tasks_.pop_front();
+    std::move(task)();
+    return true;
+  }
+  std::size_t size() const { return tasks_.size(); }
+
+ private:
+  std::deque<Task> tasks_;
+};
+
+TEST_F(CallerWatch, ReplaysLeaveTheStoreToOthers) {
+  SteppedWorker store_worker;
+  WatchHub hub({.store = store_,
+                .store_worker = store_worker,
+                .fan_out_worker = worker_,
+                .clock = clock_,
+                .log = log_,
+                .encoder = nullptr});
+  constexpr int kChanges = 1500;
+  for (int i = 0; i < kChanges; ++i) store_.Commit(JobNamed("a"));
+  std::vector<std::shared_ptr<Reader>> readers;
+  for (int i = 0; i < 200; ++i) {
+    readers.push_back(std::make_shared<Reader>(hub, JobsFilter{{"nobody's"}, {}}));
+    hub.WatchCaller("caller", At(0), readers.back(),
+                    Reply<CallerWatchStart>([reader = readers.back()](auto start) {
+                      ASSERT_TRUE(start.ok()) << start.status();
+                      reader->Attach(*start);
+                    }));
+  }
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(store_worker.RunOne());
+  // A commit never waits for more than the pages that are being read.
+  std::size_t most = 0;
+  do {
+    most = std::max(most, store_worker.size());
+  } while (store_worker.RunOne());
+  EXPECT_EQ(most, 2u);
+  for (const auto& reader : readers) EXPECT_EQ(reader->cursor(), kChanges);
 }
 
 TEST_F(CallerWatch, ARefreshTellsWhatWasNeverPublished) {

@@ -20,6 +20,7 @@ class CountingEncoder final : public Encoder {
     ++calls;
     return std::make_shared<int>(transition.sequence);
   }
+  std::size_t ByteSize(const std::shared_ptr<const void>&) const override { return 0; }
   std::atomic<int> calls = 0;
 };
 

@@ -28,6 +28,9 @@ class StampingEncoder final : public Encoder {
     stamped.actor = std::to_string(++encodings_);
     return encoder_.Encode(job_id, stamped);
   }
+  std::size_t ByteSize(const std::shared_ptr<const void>& encoded) const override {
+    return encoder_.ByteSize(encoded);
+  }
   int encodings() const { return encodings_; }
 
  private:
