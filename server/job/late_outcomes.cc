@@ -46,11 +46,7 @@ asio::awaitable<void> LateOutcomes::Run() {
       continue;
     }
     const std::string job_id = TakeDue();
-    // One at a time and under the cap for all reads: jobs that still run matter more.
-    const absl::Duration turn = poller_.TakeTurn();
-    while (!context_.draining() && context_.clock().Uptime() < turn) {
-      co_await wake_.WaitFor(turn - context_.clock().Uptime());
-    }
+    co_await poller_.AwaitTurn();
     if (!context_.draining()) co_await Ask(job_id);
   }
 }

@@ -154,22 +154,21 @@ void ListSweeper::Fail(const ListResult& answer, int limit) {
 }
 
 asio::awaitable<ListSweeper::Found> ListSweeper::Find(Accounts::Reader reader,
-                                                      std::string upstream_id,
-                                                      absl::FunctionRef<void()> spend) {
+                                                      std::string upstream_id, AwaitTurn turn) {
   Scan scan{.reader = reader, .upstream_id = upstream_id, .sweep = MakeSweep({upstream_id})};
   scan.limit = kLookupLimit;
   if (const auto place = map_.OffsetOf(upstream_id)) {
     scan.offset = std::max(0, *place - kLookupLead);
     scan.end = scan.offset + kLookupLimit;
     scan.requests = kLookupRequests;
-    Scanned found = co_await Search(scan, spend);
+    Scanned found = co_await Search(scan, turn);
     if (found.end == ScanEnd::kList || found.end == ScanEnd::kRange) map_.Displace(upstream_id);
     co_return std::move(found.result);
   }
   // The head, where a record that shows late appears: a look, whatever stands there.
   scan.end = kLookupLimit;
   scan.requests = kHeadRequests;
-  Scanned found = co_await Search(scan, spend);
+  Scanned found = co_await Search(scan, turn);
   if (found.end != ScanEnd::kRange) {
     LookedTo(scan, found.end);
     co_return std::move(found.result);
@@ -181,7 +180,7 @@ asio::awaitable<ListSweeper::Found> ListSweeper::Find(Accounts::Reader reader,
   }
   scan.end = scan.offset + kLookupDepth;
   scan.requests = kLookupRequests - kHeadRequests;
-  found = co_await Search(scan, spend);
+  found = co_await Search(scan, turn);
   LookedTo(scan, found.end);
   co_return std::move(found.result);
 }
@@ -205,11 +204,10 @@ void ListSweeper::LookedTo(const Scan& scan, ScanEnd end) {
   }
 }
 
-asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan,
-                                                          absl::FunctionRef<void()> spend) {
+asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan, AwaitTurn turn) {
   int nameless = kMostNameless;
   while (scan.requests > 0 && scan.offset < scan.end) {
-    const ListResult page = co_await Ask(scan, /*is_alone=*/false, spend);
+    const ListResult page = co_await Ask(scan, /*is_alone=*/false, turn);
     if (page.key != scan.reader.key) {
       co_return Scanned{ScanEnd::kKey, {.record = std::nullopt, .key_changed = true}};
     }
@@ -230,7 +228,7 @@ asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan,
       const bool may_be_it = is_it || (record.is_partial && record.id.empty());
       if (may_be_it) {
         if (!is_it && nameless-- == 0) co_return Scanned{ScanEnd::kRange, {}};
-        const ListResult alone = co_await Ask(scan, /*is_alone=*/true, spend);
+        const ListResult alone = co_await Ask(scan, /*is_alone=*/true, turn);
         if (alone.key != scan.reader.key) {
           co_return Scanned{ScanEnd::kKey, {.record = std::nullopt, .key_changed = true}};
         }
@@ -258,15 +256,14 @@ asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan,
 }
 
 // A request more than there are is made for a record that was met.
-asio::awaitable<ListResult> ListSweeper::Ask(Scan& scan, bool is_alone,
-                                             absl::FunctionRef<void()> spend) {
+asio::awaitable<ListResult> ListSweeper::Ask(Scan& scan, bool is_alone, AwaitTurn turn) {
   ListQuery query;
   query.model = kEditModel;
   query.offset = scan.offset;
   query.limit = is_alone ? 1 : scan.limit;
   if (!is_alone) query.sweep = scan.sweep;
   --scan.requests;
-  spend();
+  co_await turn();
   co_return co_await scan.reader.upstream.List(query);
 }
 

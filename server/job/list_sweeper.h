@@ -63,14 +63,15 @@ class ListSweeper {
   void ForgetWalk() { walk_.Reset(); }
 
   // A record that is 404 by id, looked for in the list: where it stood last, else among the newest,
-  // and each time a stretch further down. `spend` is called before each request, of which there are
-  // about ten.
+  // and each time a stretch further down. Each request, of which there are about ten, waits for its
+  // turn.
   struct Found {
     std::optional<UpstreamRecord> record;
     bool key_changed = false;  // meanwhile: there may be a record all the same
   };
+  using AwaitTurn = absl::FunctionRef<boost::asio::awaitable<void>()>;
   boost::asio::awaitable<Found> Find(Accounts::Reader reader, std::string upstream_id,
-                                     absl::FunctionRef<void()> spend);
+                                     AwaitTurn turn);
 
  private:
   bool IsMine(const Job& job) const;
@@ -97,9 +98,8 @@ class ListSweeper {
     Found result;
   };
   void LookedTo(const Scan& scan, ScanEnd end);
-  boost::asio::awaitable<Scanned> Search(Scan& scan, absl::FunctionRef<void()> spend);
-  boost::asio::awaitable<ListResult> Ask(Scan& scan, bool is_alone,
-                                         absl::FunctionRef<void()> spend);
+  boost::asio::awaitable<Scanned> Search(Scan& scan, AwaitTurn turn);
+  boost::asio::awaitable<ListResult> Ask(Scan& scan, bool is_alone, AwaitTurn turn);
 
   EngineContext& context_;
   std::string key_;

@@ -90,6 +90,7 @@ asio::awaitable<absl::StatusOr<Job>> OutputRefresher::Ask(const Job& job, Look& 
     co_return UpstreamUnavailable(
         "the job belongs to another upstream account, which the present key cannot ask", kInterval);
   }
+  co_await poller_.AwaitTurn();
   Poller::RecordRead read = co_await poller_.Read(reader, job.upstream_id);
   if (read.key_changed) {
     // Nothing of it counts, so it must not stand for the answer of this minute.

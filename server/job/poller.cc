@@ -81,21 +81,30 @@ void Poller::AskNext(absl::Duration now) {
   AskById(*job);
 }
 
-Poller::Place Poller::Spend() {
-  TakeTurn();
+void Poller::Spend() {
+  next_slot_ = std::max(next_slot_, context_.clock().Uptime()) +
+               absl::Seconds(1) / context_.settings().poll.requests_per_second;
+}
+
+Poller::Place Poller::SpendOnPoll() {
+  Spend();
   return std::make_shared<CountedPlace>(in_flight_);
 }
 
-absl::Duration Poller::TakeTurn() {
-  const absl::Duration turn = std::max(next_slot_, context_.clock().Uptime());
-  next_slot_ = turn + absl::Seconds(1) / context_.settings().poll.requests_per_second;
-  return turn;
+asio::awaitable<void> Poller::AwaitTurn() {
+  const absl::Duration turn = std::max(next_turn_, context_.clock().Uptime());
+  next_turn_ = turn + absl::Seconds(2) / context_.settings().poll.requests_per_second;
+  Signal waiting(context_.deps().executor, context_.clock());
+  while (!context_.draining() && context_.clock().Uptime() < turn) {
+    co_await waiting.WaitFor(turn - context_.clock().Uptime());
+  }
+  Spend();
 }
 
 void Poller::AskById(PolledJob& job) {
   schedule_.Ask(job);
   const std::string job_id = job.job.id;
-  context_.tasks().Spawn("poll", Ask(job_id, Spend()), [this, job_id](const std::string&) {
+  context_.tasks().Spawn("poll", Ask(job_id, SpendOnPoll()), [this, job_id](const std::string&) {
     Reschedule(job_id, context_.settings().poll.old_interval);
   });
 }
@@ -107,13 +116,14 @@ void Poller::AskPage(SweepPage page) {
     schedule_.Ask(job);
     unjudged->insert(job.job.id);
   }
-  context_.tasks().Spawn("poll_page", Serve(sweeper_.Read(std::move(page)), unjudged, Spend()),
+  context_.tasks().Spawn("poll_page",
+                         Serve(sweeper_.Read(std::move(page)), unjudged, SpendOnPoll()),
                          [this, unjudged](const std::string&) { GiveUp(*unjudged); });
 }
 
 void Poller::Walk() {
   const auto unjudged = std::make_shared<std::set<std::string>>();
-  context_.tasks().Spawn("poll_walk", Serve(sweeper_.Walk(), unjudged, Spend()),
+  context_.tasks().Spawn("poll_walk", Serve(sweeper_.Walk(), unjudged, SpendOnPoll()),
                          [this, unjudged](const std::string&) {
                            sweeper_.ForgetWalk();
                            GiveUp(*unjudged);
@@ -367,11 +377,8 @@ asio::awaitable<Poller::RecordRead> Poller::Read(Accounts::Reader reader, std::s
   if (read.key_changed) co_return read;
   if (read.answer.failure == ReadFailure::kNone) read.record = std::move(read.answer.record);
   if (read.answer.failure != ReadFailure::kNotFound) co_return read;
-  // Counted under the cap for all reads, though not made to wait.
-  const auto spend = [this] {
-    next_slot_ += absl::Seconds(1) / context_.settings().poll.requests_per_second;
-  };
-  ListSweeper::Found found = co_await sweeper_.Find(reader, std::move(upstream_id), spend);
+  const auto turn = [this] { return AwaitTurn(); };
+  ListSweeper::Found found = co_await sweeper_.Find(reader, std::move(upstream_id), turn);
   read.record = std::move(found.record);
   read.key_changed = found.key_changed;
   co_return read;

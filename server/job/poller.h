@@ -39,8 +39,9 @@ class Poller {
   };
   boost::asio::awaitable<RecordRead> Read(Accounts::Reader reader, std::string upstream_id);
 
-  // For a read of another kind under the same cap: counted here, and to be made at this uptime.
-  absl::Duration TakeTurn();
+  // For a read of another kind under the same cap: returns when it is to be made, at once while the
+  // engine drains. All of these together get every other request at most: jobs that run come first.
+  boost::asio::awaitable<void> AwaitTurn();
 
   std::size_t live() const { return schedule_.size(); }
 
@@ -55,7 +56,8 @@ class Poller {
   absl::Duration NextDue(absl::Duration now);
   void AskNext(absl::Duration now);
   // A request goes out now.
-  Place Spend();
+  void Spend();
+  Place SpendOnPoll();
   void AskById(PolledJob& job);
   void AskPage(SweepPage page);
   void Walk();
@@ -92,6 +94,7 @@ class Poller {
   ListSweeper sweeper_;
   bool walk_is_next_ = true;                              // jobs that are due take turns with it
   absl::Duration next_slot_ = -absl::InfiniteDuration();  // uptime; the cap for all
+  absl::Duration next_turn_ = -absl::InfiniteDuration();  // uptime; of AwaitTurn
   int in_flight_ = 0;
 };
 

@@ -63,6 +63,30 @@ TEST(LateOutcome, AFailureGivesTheMoneyBack) {
   EXPECT_EQ(world.Path(job).back(), kExpired);
 }
 
+TEST(LateOutcome, ManyAtOnceKeepNoRunningJobWaiting) {
+  SteppedWorld world(ShortDeadline());
+  world.upstream.usual.record.course = kForever;
+  constexpr std::size_t kLate = 600;  // 30 seconds of the cap
+  std::vector<std::string> late;
+  for (std::size_t i = 0; i < kLate; ++i) late.push_back(world.Submit("a" + std::to_string(i)));
+  for (const std::string& job : late) {
+    ASSERT_TRUE(world.RunToEnd(job));
+    ASSERT_EQ(world.State(job), kExpired);
+  }
+  world.upstream.usual.record.course = {{absl::ZeroDuration(), "processing"},
+                                        {absl::Seconds(4), "success"}};
+  const std::string job = world.Submit("b");
+  ASSERT_TRUE(world.RunToState(job, kProcessing));
+  // Now all of them are due.
+  world.Restart();
+  const std::size_t before = world.upstream.get_times().size();
+  ASSERT_TRUE(world.RunToEnd(job));
+  EXPECT_EQ(world.State(job), kSucceeded);
+  EXPECT_LE(world.Get(job).end_time - world.Get(job).accept_time, absl::Seconds(8));
+  world.RunFor(absl::Minutes(2));
+  EXPECT_GE(world.upstream.get_times().size() - before, kLate);
+}
+
 TEST(LateOutcome, IsAskedEveryTenMinutesForADay) {
   SteppedWorld world(ShortDeadline());
   const std::string job = Expired(world, kForever);

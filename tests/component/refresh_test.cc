@@ -87,6 +87,37 @@ TEST(Refresh, AllWhoAskAtOnceShareOneRead) {
   EXPECT_EQ(world.upstream.gets(), gets + 1);
 }
 
+TEST(Refresh, ReadsUnderTheCapForAll) {
+  SteppedWorld world;
+  std::vector<std::string> jobs;
+  for (int i = 0; i < 30; ++i) jobs.push_back(world.Submit("a" + std::to_string(i)));
+  for (const std::string& job : jobs) ASSERT_TRUE(world.RunToEnd(job));
+  // Some are 404 by id meanwhile, and looked for in the list.
+  world.RunFor(absl::Hours(1));
+  for (std::size_t i = 0; i < jobs.size(); i += 3) {
+    world.upstream.Find(world.Get(jobs[i]).upstream_id)->found_by_id = false;
+  }
+  const std::size_t before = world.upstream.get_times().size();
+  std::vector<std::shared_ptr<Answer>> answers;
+  for (const std::string& job : jobs) answers.push_back(Begin(world, job));
+  ASSERT_TRUE(world.RunUntil(
+      [&] {
+        return std::all_of(answers.begin(), answers.end(),
+                           [](const auto& a) { return a->result.has_value(); });
+      },
+      absl::Seconds(20)));
+  for (const auto& answer : answers) EXPECT_TRUE(answer->result->ok());
+  std::vector<absl::Duration> times(
+      world.upstream.get_times().begin() + static_cast<std::ptrdiff_t>(before),
+      world.upstream.get_times().end());
+  times.insert(times.end(), world.upstream.list_times().begin(), world.upstream.list_times().end());
+  std::sort(times.begin(), times.end());
+  EXPECT_GE(times.size(), 40u);
+  for (std::size_t i = 0; i + 21 < times.size(); ++i) {
+    EXPECT_GE(times[i + 21] - times[i], absl::Seconds(1)) << i;
+  }
+}
+
 TEST(Refresh, SettlesAnExpiredJobWithoutATransition) {
   WorldOptions options;
   options.settings.poll.job_deadline = absl::Minutes(1);
