@@ -86,10 +86,14 @@ std::optional<ClientError> StreamLoop::ReadOne(
   const Deadline young = Deadline::After(limits_.backoff.cap);
   WatchStream<Response> stream(*line.stub, prepare, limits_.stop);
   Response message;
+  // What has spoken is no outage: it may be quiet as long as its heartbeat allows.
+  bool has_spoken = false;
   for (;;) {
-    const absl::Duration limit = std::min({limits_.silence, deadline_.Left(), outage_.Left()});
+    absl::Duration limit = std::min(limits_.silence, deadline_.Left());
+    if (!has_spoken) limit = std::min(limit, outage_.Left());
     switch (stream.Next(message, limit)) {
       case Read::kMessage: {
+        has_spoken = true;
         Heard();
         const Result<Taken> taken = take(message);
         if (!taken.ok()) return taken.error();

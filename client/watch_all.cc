@@ -67,7 +67,8 @@ class WatchAll {
   StreamLoop loop_;
   JobSequences sequences_;
   std::string token_;
-  bool stopped_ = false;  // by a callback
+  std::string lost_token_;  // names nothing any more, and no other has come since
+  bool stopped_ = false;    // by a callback
   int lists_ = 0;
 };
 
@@ -81,12 +82,13 @@ Result<WatchAllEnd> WatchAll::Run() {
     auto ended = Stream();
     if (!ended.has_value()) continue;
     if (!IsTokenLost(*ended)) return *ended;
-    token_.clear();
+    lost_token_ = std::exchange(token_, "");
     // A gateway that loses each token at once is asked at the pace of its other failures.
     if (auto over = loop_.WaitAfter(*ended)) return *over;
   }
   WatchAllEnd end;
-  end.resume_token = token_;
+  // Stopped amid the list that a lost token led to: the next watch is led there by it too.
+  end.resume_token = token_.empty() ? lost_token_ : token_;
   end.resumes = loop_.resumes();
   end.lists = lists_;
   return end;

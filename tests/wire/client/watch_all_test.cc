@@ -255,6 +255,18 @@ TEST_F(WatchAllTest, ATokenThatIsTooOldLeadsToTheListAndTheHistories) {
   EXPECT_EQ(end->lists, 2);
 }
 
+TEST_F(WatchAllTest, AStopAmidTheListOfALostTokenLosesNothing) {
+  options_.resume_token = "t1";
+  Stream({}, Failure(grpc::StatusCode::OUT_OF_RANGE, "TOKEN_TOO_OLD"));
+  Page({Listed("d", 2, kSucceeded), Listed("a", 4, kSucceeded)}, "u0");
+  gateway_.AddWatch({Send(1, kPending), Send(2, kSucceeded), End()});  // d after 0
+  const auto end = Watch(1);
+  ASSERT_TRUE(end.ok()) << end.error().ToString();
+  EXPECT_THAT(delivered_, ElementsAre(Pair("d", 1)));
+  // With no token the next watch would take what the list shows for known.
+  EXPECT_EQ(end->resume_token, "t1");
+}
+
 TEST_F(WatchAllTest, AnotherStoreLeadsToTheListToo) {
   Page({Listed("a", 5, kProcessing)}, "t0");
   Stream({}, Failure(grpc::StatusCode::FAILED_PRECONDITION, "TOKEN_FROM_OTHER_STORE"));
