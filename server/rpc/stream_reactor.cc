@@ -48,7 +48,13 @@ void StreamReactor::Fail(const absl::Status& status, const char* method) {
     shared_.log.Error("call_failed",
                       {{"method", method}, {"error", std::string(status.message())}});
   }
-  End(shared_.registry.EndOf(status));
+  {
+    MutexLock lock(mutex_);
+    // An answer that comes after the end: the registry may be gone. Until then it waits for us.
+    if (finished_) return;
+    if (!end_) end_ = shared_.registry.EndOf(status);
+  }
+  Pump();
 }
 
 StreamReactor::Todo StreamReactor::Choose() {

@@ -2,6 +2,7 @@
 // files that hold its methods. gRPC threads.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,9 +18,13 @@ inline absl::Status Malformed() {
                    "the request is not such a message, or a string in it is not UTF-8");
 }
 
+// Bytes; the ids that the gateway gives have 36.
+inline constexpr std::size_t kLongestJobId = 64;
+
 inline std::vector<Violation> CheckJobId(const std::string& job_id) {
-  if (!job_id.empty()) return {};
-  return {{"job_id", "is required"}};
+  if (job_id.empty()) return {{"job_id", "is required"}};
+  if (job_id.size() > kLongestJobId) return {{"job_id", "is longer than the id of any job"}};
+  return {};
 }
 
 template <typename Request, typename Handle>

@@ -55,11 +55,15 @@ void WaitCall::OnStarted(absl::StatusOr<WatchStart> start) {
 }
 
 bool WaitCall::IsDue() {
+  bool is_held = false;
   while (const auto entry = feed_->Next(cursor_)) {
     cursor_ = entry->transition.sequence;
     const JobState state = entry->transition.state;
-    if (!request_.until_terminal || IsFinal(state) || state == JobState::kHeld) over_ = true;
+    // A HELD that others follow is over.
+    is_held = state == JobState::kHeld;
+    if (!request_.until_terminal || IsFinal(state)) over_ = true;
   }
+  over_ = over_ || is_held;
   return over_;
 }
 
@@ -96,7 +100,14 @@ void WaitCall::Fail(const absl::Status& status) {
                                     {"job", request_.job_id},
                                     {"error", std::string(status.message())}});
   }
-  End(deps_.registry.EndOf(status));
+  absl::Status end;
+  {
+    MutexLock lock(mutex_);
+    // An answer that comes after the end: the registry may be gone. Until then it waits for us.
+    if (std::exchange(finished_, true)) return;
+    end = deps_.registry.EndOf(status);
+  }
+  Finish(ToGrpcStatus(end));
 }
 
 bool WaitCall::TakeFinish() {

@@ -57,6 +57,11 @@ JobsFilter FilterOf(const v1::WatchJobsRequest& message, std::vector<Violation>&
   if (!filter.job_ids.empty() && filter.job_ids.front().empty()) {
     violations.push_back({"job_ids", "must not have an empty one"});
   }
+  // They are held as long as the stream lives.
+  if (std::any_of(filter.job_ids.begin(), filter.job_ids.end(),
+                  [](const std::string& id) { return id.size() > kLongestJobId; })) {
+    violations.push_back({"job_ids", "must not have one longer than the id of any job"});
+  }
   if (!filter.job_ids.empty() && !filter.labels.empty()) {
     violations.push_back({"labels", "cannot be given together with job_ids"});
   }

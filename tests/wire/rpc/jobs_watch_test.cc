@@ -187,6 +187,10 @@ TEST_F(JobsWatch, RefusesWhatItCannotServe) {
   v1::WatchJobsRequest many;
   for (int i = 0; i < 1001; ++i) many.add_job_ids(std::to_string(i));
   EXPECT_THAT(fields(many), ElementsAre("job_ids"));
+  v1::WatchJobsRequest longer;
+  longer.add_job_ids(std::string(64, 'a'));
+  longer.add_job_ids(std::string(65, 'a'));
+  EXPECT_THAT(fields(longer), ElementsAre("job_ids"));
   v1::WatchJobsRequest beat;
   for (const int seconds : {0, 1, 4, 61}) {
     beat.mutable_heartbeat_interval()->set_seconds(seconds);
@@ -203,6 +207,50 @@ TEST_F(JobsWatch, RefusesWhatItCannotServe) {
   const Failure foreign = FailureOf(Read(After(old_token)).status);
   EXPECT_EQ(foreign.code, grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_EQ(foreign.reason, "TOKEN_FROM_OTHER_STORE");
+}
+
+// Lets something happen when it encodes one of the changes.
+class EventfulEncoder final : public Encoder {
+ public:
+  std::shared_ptr<const void> Encode(const std::string& job_id,
+                                     const Transition& transition) override {
+    if (transition.change == at) event();
+    return encoder_.Encode(job_id, transition);
+  }
+  std::size_t ByteSize(const std::shared_ptr<const void>& encoded) const override {
+    return encoder_.ByteSize(encoded);
+  }
+  std::int64_t at = 0;
+  std::function<void()> event;
+
+ private:
+  TransitionEncoder encoder_;
+};
+
+TEST_F(JobsWatch, APurgeAmidAReplayEndsItWithATokenThatIsTooOld) {
+  EventfulEncoder encoder;
+  GatewayOptions options;
+  options.encoder = &encoder;
+  Use(std::move(options));
+  const std::string start = ListToken();
+  const std::string id = gateway_->SubmitOne();
+  for (int i = 0; i < 200; ++i) {
+    gateway_->Move(id, JobState::kSubmitting);
+    gateway_->Move(id, JobState::kPending);
+  }
+  gateway_->Move(id, JobState::kCancelled);
+  encoder.at = 20;
+  encoder.event = [&] {
+    EXPECT_EQ(*gateway_->store().Purge(absl::InfiniteFuture(), absl::InfinitePast(), 10), 1);
+  };
+  const Told told = Read(After(start));
+  const Failure failure = FailureOf(told.status);
+  EXPECT_EQ(failure.code, grpc::StatusCode::OUT_OF_RANGE);
+  EXPECT_EQ(failure.reason, "TOKEN_TOO_OLD");
+  EXPECT_FALSE(told.transitions.empty());
+  EXPECT_LT(told.transitions.size(), 402u);
+  EXPECT_TRUE(NoStreamLeft());
+  gateway_.reset();  // before its encoder
 }
 
 TEST_F(JobsWatch, ATokenFromBeforeAPurgeIsTooOld) {

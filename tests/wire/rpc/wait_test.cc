@@ -112,6 +112,19 @@ TEST_F(Wait, UntilTerminalEndsAtHeldToo) {
   EXPECT_THAT(again.get().sequences(), ElementsAre(5, 6));
 }
 
+TEST_F(Wait, AHeldThatIsOverEndsNothing) {
+  const std::string id = gateway_->SubmitOne();
+  for (JobState state : {JobState::kSubmitting, JobState::kUnconfirmed, JobState::kHeld}) {
+    gateway_->Move(id, state);
+  }
+  EXPECT_THAT(Call(id, 0, true).sequences(), ElementsAre(1, 2, 3, 4));
+  gateway_->Move(id, JobState::kQueued);
+  auto waiting = Begin(id, 0, true);
+  EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  gateway_->Move(id, JobState::kSucceeded);
+  EXPECT_THAT(waiting.get().sequences(), ElementsAre(1, 2, 3, 4, 5, 6));
+}
+
 TEST_F(Wait, IsEmptyWhenTheWaitIsOver) {
   const std::string id = gateway_->SubmitOne();
   const Waited waited = Call(id, 1, false, absl::Milliseconds(100));
