@@ -22,7 +22,7 @@ inline Job JobNamed(const std::string& id, const std::string& caller = "caller")
 }
 
 // A store that has transitions of one caller's jobs and nothing else. Any thread.
-class TransitionsOnly final : public JobStore {
+class TransitionsOnly : public JobStore {
  public:
   Transition Commit(const Job& job) {
     MutexLock lock(mutex_);
