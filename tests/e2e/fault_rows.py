@@ -145,7 +145,7 @@ WAITS = Group("waits", flags=SHORT, rows=[
 ])
 ABSURD = Group("absurd wait", flags=SHORT, rows=[
     refused(1, "429 absurd", post("rate_limit_429", **TOLD, variant="absurd"), reason="START_WITHIN_EXCEEDED",
-            submit=("--start-within", "3s"), during="waits_two_minutes"),
+            submit=("--start-within", "15s"), during="waits_two_minutes"),
 ])
 LIMITER = Group("limiter", flags=SHORT, rows=[
     succeeds(2, f"limiter {n}", everybody({"fault": "limiter", "on": "post", "always": True,
@@ -157,7 +157,7 @@ SLOW = Group("slow", flags=(*SHORT, "--answer-wait", "1s"), rows=[
     succeeds(10, "slow, accepted before", post("slow", real_seconds=3), must_pass=UNCONFIRMED),
     succeeds(10, "slow, accepted after", post("slow", real_seconds=3, accept="after"), must_pass=UNCONFIRMED),
     # Held by then; the late answer ends it by itself.
-    succeeds(10, "slow, accepted after it was held", post("slow", real_seconds=8, accept="after"),
+    succeeds(10, "slow, accepted after it was held", post("slow", real_seconds=14, accept="after"),
              must_pass=("UNCONFIRMED", "HELD")),
     succeeds(10, "never answered, accepted", post("slow", never=True), must_pass=UNCONFIRMED),
     held(10, "never answered, not accepted", post("slow", never=True, accept="after"), candidates=0),

@@ -129,7 +129,7 @@ class Gateway(Program):
         flags = {"--listen": "127.0.0.1:0", "--admin-listen": "127.0.0.1:0", "--data-dir": str(folder / "data"),
                  "--upstream-base-url": simulator.base_url, "--upstream-ca-file": simulator.ca_file,
                  "--poll-first": "50ms", "--poll-most": "200ms", "--confirm-window": "20s",
-                 "--visibility-time": "1s", "--drain-time": "5s"}
+                 "--visibility-time": "1s", "--drain-time": "15s"}
         flags.update(zip(arguments[::2], arguments[1::2]))
         super().__init__(
             [os.environ["LUMA_EDIT_GATEWAY"], *(word for flag in flags.items() for word in flag)],

@@ -31,6 +31,7 @@ class CrashPoints(EndToEndTest):
             simulator.control("faults", {"fault": "slow", "on": "post", "args": {"until_released": True}})
             code, lines, err = cli.run(*submit)
             self.assertEqual(code, 0, err)
+            wait_for("the request is out", lambda: cli.job(lines[-1]["id"])["state"] == "STATE_SUBMITTING")
             watch = cli.start("watch", lines[-1]["id"])
             wait_for("the watch has caught up", lambda: '"sequence"' in watch.stdout.readline())
             simulator.control("release", {})

@@ -41,7 +41,7 @@ class Keys(EndToEndTest):
         simulator = self.simulator("--time-factor", "20", "--api-key", f"{NEW_KEY}=another-org")
         gateway = self.gateway(simulator)
         cli = Cli(gateway.address())
-        code, lines, err = cli.run("submit", "--prompt", "old [sim:run=60]", "--generation-id", "g")
+        code, lines, err = cli.run("submit", "--prompt", "old [sim:stuck]", "--generation-id", "g")
         self.assertEqual(code, 0, err)
         old = lines[-1]["id"]
         wait_for("its account is known", lambda: "upstream_account_learned" in gateway.log())

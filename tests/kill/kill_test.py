@@ -39,7 +39,8 @@ FLAGS = {"--poll-first": "50ms", "--poll-most": "300ms", "--poll-rate": "200", "
          "--visibility-time": "1s", "--confirm-window": "18s", "--held-interval": "5s",
          "--pause-first": "100ms", "--pause-most": "200ms",
          "--doubt-pause-first": "100ms", "--doubt-pause-most": "200ms", "--log-level": "warning"}
-PASSED_BY = 1.0   # seconds within which a crash point should be passed
+PASSED_BY = 2.0   # seconds within which a crash point should be passed
+LIVES_FOR = 1.0   # seconds at most, where a random instant ends it
 REST = 180        # seconds within which everything must come to rest
 
 
@@ -141,7 +142,7 @@ class Run:
                         point, times = min(CRASH_POINTS, key=lambda name: self.struck[name]), 1
                     self.start(crash_at=f"{point}:{times}" if point else None)
                     turn.next()
-                    self.kill_within(PASSED_BY if point else self.rng.uniform(0.2, PASSED_BY), point,
+                    self.kill_within(PASSED_BY if point else self.rng.uniform(0.2, LIVES_FOR), point,
                                      served=number % 4 != 0)
                     if number % 50 == 49:
                         print(f"{number + 1} rounds, {time.monotonic() - began:.0f} s", flush=True)

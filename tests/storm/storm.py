@@ -121,7 +121,7 @@ def main():
     parser.add_argument("--job-watches", type=int, default=4, help="a job")
     parser.add_argument("--jobs-watches", type=int, default=40, help="of all jobs")
     parser.add_argument("--seconds", type=float, default=20, help="over which jobs are submitted")
-    parser.add_argument("--limit", type=float, default=90, help="seconds after which all must be over")
+    parser.add_argument("--limit", type=float, default=240, help="seconds after which all must be over")
     parser.add_argument("--judge", type=pathlib.Path, help="judge the kept run in this folder again")
     parser.add_argument("--keep", action="store_true", help="keep the run also when nothing is wrong")
     options = parser.parse_args()

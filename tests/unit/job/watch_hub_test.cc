@@ -1,6 +1,7 @@
 #include "server/job/watch_hub.h"
 
 #include <gtest/gtest.h>
+#include <time.h>
 
 #include <atomic>
 #include <thread>
@@ -195,6 +196,13 @@ TEST_F(WatchHubTest, ARefreshAfterMoreThanAWindowReadsTheJobsThemselves) {
   EXPECT_TRUE(reader->SawInOrder(2));
 }
 
+// The processor's, so that a machine that is busy with others does not count.
+absl::Duration ThreadTime() {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return absl::DurationFromTimespec(time);
+}
+
 TEST_F(WatchHubTest, LeavingCostsTheSameWithManyAsWithFew) {
   const auto time_to_leave = [&](int count) {
     std::vector<std::shared_ptr<Reader>> readers;
@@ -203,9 +211,9 @@ TEST_F(WatchHubTest, LeavingCostsTheSameWithManyAsWithFew) {
       readers.push_back(std::make_shared<Reader>());
       feed = *hub_.Open("caller", "job", readers.back());
     }
-    const absl::Time start = absl::Now();
+    const absl::Duration start = ThreadTime();
     for (const auto& reader : readers) hub_.Close(*feed, reader.get());
-    return absl::Now() - start;
+    return ThreadTime() - start;
   };
   time_to_leave(1000);
   const absl::Duration few = time_to_leave(1000);

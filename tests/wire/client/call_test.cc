@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <future>
 #include <memory>
 #include <set>
@@ -21,6 +22,7 @@
 namespace lumaedit::client {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
@@ -116,9 +118,11 @@ TEST_F(CallTest, ALostSubmitIsRepeatedWithTheSameRequestId) {
 
 TEST_F(CallTest, AnUnansweredSubmitIsRepeatedOnAFreshConnection) {
   CuttingProxy proxy(gateway_.port());
-  attempt_timeout_ = absl::Milliseconds(300);
+  attempt_timeout_ = absl::Seconds(1);
   Connect("127.0.0.1:" + std::to_string(proxy.port()));
+  std::atomic<int> before = 0;
   gateway_.AddSubmit([&](grpc::ServerContext&, const v1::SubmitEditRequest&, v1::Job*) {
+    before = proxy.accepted();
     proxy.Deafen();  // the answer is written, and never arrives
     return grpc::Status::OK;
   });
@@ -126,7 +130,7 @@ TEST_F(CallTest, AnUnansweredSubmitIsRepeatedOnAFreshConnection) {
   ASSERT_TRUE(job.ok()) << job.error().ToString();
   EXPECT_THAT(gateway_.submits(), SizeIs(2));
   EXPECT_THAT(RequestIds(), SizeIs(1));
-  EXPECT_EQ(proxy.accepted(), 2);
+  EXPECT_EQ(proxy.accepted(), before + 1);
 }
 
 TEST_F(CallTest, ManySubmitsOverABadLineMakeOneRequestIdEach) {
@@ -191,7 +195,9 @@ TEST_F(CallTest, GivesUpWhenItsTimeIsOver) {
   options.timeout = absl::Milliseconds(200);
   const auto job = client_->Submit({}, options);
   ASSERT_FALSE(job.ok());
-  EXPECT_EQ(job.error().code, absl::StatusCode::kUnavailable);
+  // The last try may have begun too late to be answered.
+  EXPECT_THAT(job.error().code,
+              AnyOf(absl::StatusCode::kUnavailable, absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(RequestIds(), SizeIs(1));
 }
 

@@ -79,11 +79,10 @@ void CuttingProxy::CutAll() {
 }
 
 void CuttingProxy::Deafen() {
-  {
-    const std::lock_guard lock(mutex_);
-    deafen_ = true;
-  }
+  std::unique_lock lock(mutex_);
+  deafen_ = true;
   Wake();
+  deafened_.wait(lock, [this] { return !deafen_; });
 }
 
 int CuttingProxy::accepted() const {
@@ -180,6 +179,7 @@ void CuttingProxy::Run() {
       cut_all = std::exchange(cut_all_, false);
       if (std::exchange(deafen_, false)) {
         for (Pair& pair : pairs_) pair.deaf = true;
+        deafened_.notify_all();
       }
     }
     bool cut_round = false;

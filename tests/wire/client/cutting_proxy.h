@@ -39,7 +39,8 @@ class CuttingProxy {
   // Resets every connection now.
   void CutAll();
 
-  // The present connections stay open, and pass nothing on any more. Later ones work.
+  // The present connections stay open, and pass nothing on any more once this returns. Later ones
+  // work.
   void Deafen();
 
   // Connections accepted so far.
@@ -85,6 +86,7 @@ class CuttingProxy {
   int cuts_ = 0;
   bool cut_all_ = false;
   bool deafen_ = false;
+  std::condition_variable deafened_;
   bool stop_ = false;
   std::thread thread_;
 };

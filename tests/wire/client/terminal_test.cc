@@ -87,7 +87,7 @@ TEST_F(TerminalTest, CtrlCLeavesTheJobAndSaysHowToGoOn) {
 
 TEST_F(TerminalTest, ALostConnectionShowsOnTheLine) {
   gateway_.AddWatch({Send(1, v1::Job::STATE_PENDING), CaughtUp(MakeJob(1, v1::Job::STATE_PENDING)),
-                     End(Failure(grpc::StatusCode::UNAVAILABLE, "DRAINING", 1.5))});
+                     End(Failure(grpc::StatusCode::UNAVAILABLE, "DRAINING", 1.9))});
   gateway_.SetHistory(2);
   TerminalChild child(Command(), 100);
   EXPECT_TRUE(child.AwaitOutput("connection lost, next try in 1s")) << child.output();

@@ -267,7 +267,7 @@ TEST_F(JobsWatch, ATokenFromBeforeAPurgeIsTooOld) {
 TEST_F(JobsWatch, BeatsWithAPositionAndIsRotatedAndDrained) {
   GatewayOptions options;
   options.rpc.usual_heartbeat = absl::Milliseconds(40);
-  options.rpc.stream_age = absl::Milliseconds(400);
+  options.rpc.stream_age = absl::Seconds(1);
   Use(options);
   const std::string id = gateway_->SubmitOne();
   const Told rotated = Read({});
@@ -275,6 +275,7 @@ TEST_F(JobsWatch, BeatsWithAPositionAndIsRotatedAndDrained) {
   EXPECT_EQ(FailureOf(rotated.status).reason, "STREAM_ROTATED");
   EXPECT_TRUE(FailureOf(rotated.status).retry_after.has_value());
   // Nothing is lost between the two.
+  ASSERT_FALSE(rotated.tokens.empty());
   gateway_->Move(id, JobState::kSubmitting);
   EXPECT_THAT(ReadToCaughtUp(After(rotated.tokens.back())).transitions,
               ElementsAre(std::pair(id, 2)));

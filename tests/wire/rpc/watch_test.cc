@@ -168,7 +168,7 @@ TEST_F(Watch, ADrainEndsStreamsWithDrainingAndATimeToComeBack) {
 
 TEST_F(Watch, AStreamIsRotatedAtItsAge) {
   GatewayOptions options = Quick();
-  options.rpc.stream_age = absl::Milliseconds(100);
+  options.rpc.stream_age = absl::Milliseconds(500);
   Use(options);
   const std::string id = gateway_->SubmitOne();
   const Watched watched = WatchToEnd(*stub_, id);

@@ -175,16 +175,21 @@ TEST_F(HttpPostTest, AnEarlyAnswerOfAServerThatStopsReading) {
 
 TEST_F(HttpPostTest, AnAnswerInMidSealKeepsTheLastByte) {
   std::atomic<bool> sealing{false};
+  std::atomic<bool> answered{false};
   Serve([&](ServerPeer& peer) {
     peer.ReadHead();
     peer.ReadBody(999);
     while (!sealing) std::this_thread::yield();
     peer.Write(Answer("{\"request_id\":\"a\"}"));
+    answered = true;
     peer.WaitUntilClosed();
   });
   gate_.in_seal = [&]() -> asio::awaitable<bool> {
     sealing = true;
-    asio::steady_timer timer(io_, std::chrono::milliseconds(100));
+    const auto is_answered = [&] { return answered.load(); };
+    const bool was_answered = co_await Until(is_answered);
+    EXPECT_TRUE(was_answered);
+    asio::steady_timer timer(io_, std::chrono::milliseconds(50));
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     co_return true;
   };
