@@ -261,6 +261,10 @@ SettingList SettingsOf(Config& config) {
                 "A watch whose reader takes no message for so long is ended");
   list.Integer("watches-per-connection", &config.rpc.watches_per_connection, 1, 10000,
                "Watches of one connection; more are refused");
+  list.Integer("watches-per-caller", &config.rpc.watches_per_caller, 1, 1'000'000,
+               "Watches of one caller; more are refused");
+  list.Integer("watches", &config.rpc.most_watches, 1, 1'000'000,
+               "Watches at a time; more are told to come back");
 
   list.Group("Storing");
   list.Text("data-dir", &config.storing.data_dir, "folder, made if its parent exists",

@@ -65,11 +65,21 @@ v1::ListJobsResponse PageToProto(const SnapshotPage& page, const JobFilter& filt
 GrpcEditService::GrpcEditService(Deps deps, RpcSettings settings)
     : deps_(deps),
       settings_(settings),
-      streams_({settings.tick, settings.retry_spread, settings.watches_per_connection,
-                settings.most_watches},
+      streams_({.tick = settings.tick,
+                .retry_spread = settings.retry_spread,
+                .most_streams = settings.most_watches,
+                .limits = {{settings.watches_per_connection, "connection",
+                            "use another one, or end some"},
+                           {settings.watches_per_caller, "caller", "end some"}},
+                .kind = "watches",
+                .at_limit = ErrorReason::kTooManyWatches},
                deps.clock, deps.random),
-      uploads_({settings.tick, settings.retry_spread, settings.uploads_per_caller,
-                settings.most_uploads, "uploads", "caller", ErrorReason::kOverloaded},
+      uploads_({.tick = settings.tick,
+                .retry_spread = settings.retry_spread,
+                .most_streams = settings.most_uploads,
+                .limits = {{settings.uploads_per_caller, "caller", "wait for one to end"}},
+                .kind = "uploads",
+                .at_limit = ErrorReason::kOverloaded},
                deps.clock, deps.random) {}
 
 absl::StatusOr<CallerIdentity> GrpcEditService::Authenticate(

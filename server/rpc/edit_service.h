@@ -128,7 +128,8 @@ class GrpcEditService final : public RawEditService {
   Reply<T> Answer(const Call& call, Convert convert);
   StreamReactor::Times StreamTimes(absl::Duration heartbeat);
   grpc::ServerWriteReactor<grpc::ByteBuffer>* StartStream(
-      const std::shared_ptr<StreamReactor>& reactor, const grpc::CallbackServerContext& context);
+      const std::shared_ptr<StreamReactor>& reactor, const grpc::CallbackServerContext& context,
+      const std::string& caller);
 
   const Deps deps_;
   const RpcSettings settings_;

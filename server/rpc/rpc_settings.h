@@ -24,7 +24,9 @@ struct RpcSettings {
   // How often streams are looked at for the times above: each may be late by this much.
   absl::Duration tick = absl::Seconds(1);
   int watches_per_connection = 1000;
-  // Over all connections: beyond it a new one ends OVERLOADED. gRPC keeps tens of KB for each.
+  // Half of all, so that one caller's leak leaves room for the others.
+  int watches_per_caller = 25'000;
+  // Over all callers: beyond it a new one ends OVERLOADED. gRPC keeps tens of KB for each.
   int most_watches = 50'000;
 
   // UploadSource.

@@ -14,7 +14,7 @@ grpc::ServerReadReactor<grpc::ByteBuffer>* GrpcEditService::UploadSource(
   auto reactor = std::make_shared<UploadReactor>(
       UploadReactor::Deps{deps_.sources, uploads_, deps_.clock, deps_.log}, caller->caller,
       settings_.upload_silence, response);
-  if (absl::Status added = uploads_.Add(reactor, caller->caller); !added.ok()) {
+  if (absl::Status added = uploads_.Add(reactor, {caller->caller}); !added.ok()) {
     return new RefusedUpload(added);
   }
   reactor->Start();

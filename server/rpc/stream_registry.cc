@@ -16,7 +16,11 @@ absl::string_view AbslView(std::string_view text) { return {text.data(), text.si
 }  // namespace
 
 StreamRegistry::StreamRegistry(Settings settings, Clock& clock, Random& random)
-    : settings_(settings), clock_(clock), random_(random), ticker_([this] { Run(); }) {}
+    : settings_(std::move(settings)),
+      clock_(clock),
+      random_(random),
+      counts_(settings_.limits.size()),
+      ticker_([this] { Run(); }) {}
 
 StreamRegistry::~StreamRegistry() {
   {
@@ -30,28 +34,40 @@ StreamRegistry::~StreamRegistry() {
 }
 
 absl::Status StreamRegistry::Add(const std::shared_ptr<WatchedStream>& stream,
-                                 const std::string& connection) {
+                                 const std::vector<std::string>& owners) {
   bool draining = false;
   {
     MutexLock lock(mutex_);
     draining = draining_;
     if (!draining && streams_.size() < static_cast<std::size_t>(settings_.most_streams)) {
-      auto& count = *by_connection_.try_emplace(connection, 0).first;
-      if (count.second >= settings_.streams_per_connection) {
-        ErrorDetail detail;
-        detail.reason = settings_.at_limit;
-        if (detail.reason == ErrorReason::kOverloaded) detail.retry_after = absl::Seconds(1);
-        return MakeError(absl::StatusCode::kResourceExhausted, std::move(detail),
-                         absl::StrCat("this ", AbslView(settings_.owner), " has too many ",
-                                      AbslView(settings_.kind), "; use another one, or wait"));
+      for (std::size_t i = 0; i < counts_.size(); ++i) {
+        const auto count = counts_[i].find(owners[i]);
+        if (count != counts_[i].end() && count->second >= settings_.limits[i].most) {
+          return AtLimit(settings_.limits[i]);
+        }
       }
-      ++count.second;
-      streams_.emplace(stream.get(), Entry{stream, &count});
+      Entry entry{stream, {}};
+      for (std::size_t i = 0; i < counts_.size(); ++i) {
+        auto& count = *counts_[i].try_emplace(owners[i], 0).first;
+        ++count.second;
+        entry.owners.push_back(&count);
+      }
+      streams_.emplace(stream.get(), std::move(entry));
       return absl::OkStatus();
     }
   }
   return draining ? ComeBack(ErrorReason::kDraining, kStopping)
                   : ComeBack(ErrorReason::kOverloaded, TooMany());
+}
+
+absl::Status StreamRegistry::AtLimit(const Limit& limit) const {
+  ErrorDetail detail;
+  detail.reason = settings_.at_limit;
+  if (detail.reason == ErrorReason::kOverloaded) detail.retry_after = absl::Seconds(1);
+  return MakeError(absl::StatusCode::kResourceExhausted, std::move(detail),
+                   absl::StrCat("this ", AbslView(limit.owner), " has ", limit.most, " ",
+                                AbslView(settings_.kind), ", as many as one may have; ",
+                                AbslView(limit.advice)));
 }
 
 std::string StreamRegistry::TooMany() const {
@@ -62,8 +78,10 @@ void StreamRegistry::Remove(const WatchedStream* stream) {
   MutexLock lock(mutex_);
   const auto it = streams_.find(stream);
   if (it == streams_.end()) return;
-  auto& count = *it->second.connection;
-  if (--count.second == 0) by_connection_.erase(by_connection_.find(count.first));
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    auto& count = *it->second.owners[i];
+    if (--count.second == 0) counts_[i].erase(counts_[i].find(count.first));
+  }
   streams_.erase(it);
   // Notified under the lock: the destructor may free this object as soon as it sees no stream left.
   if (streams_.empty()) changed_.notify_all();

@@ -1,4 +1,4 @@
-// All open watches (streams, and calls that wait), or all uploads: counts them by connection or by
+// All open watches (streams, and calls that wait), or all uploads: counts them by connection and by
 // caller, tells them the time, ends them at a drain.
 //
 // Owned by GrpcEditService, one for each kind. Thread-safe. One thread looks at every stream once a
@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
@@ -49,22 +50,29 @@ class WatchedStream {
 
 class StreamRegistry {
  public:
+  // What streams are counted by.
+  struct Limit {
+    int most;
+    // For the text.
+    std::string_view owner;
+    std::string_view advice;
+  };
   struct Settings {
     absl::Duration tick;
     absl::Duration retry_spread;
-    int streams_per_connection;
-    int most_streams;  // over all connections
-    // For the texts, and the reason at the limit of one connection.
+    int most_streams;           // in all
+    std::vector<Limit> limits;  // of one owner
+    // For the texts, and the reason at the limit of one owner.
     std::string_view kind = "watches";
-    std::string_view owner = "connection";
     ErrorReason at_limit = ErrorReason::kTooManyWatches;
   };
   StreamRegistry(Settings settings, Clock& clock, Random& random);
   ~StreamRegistry();
 
-  // UNAVAILABLE kDraining after Drain, kOverloaded at the limit over all connections;
-  // RESOURCE_EXHAUSTED with `at_limit` at that of this one.
-  absl::Status Add(const std::shared_ptr<WatchedStream>& stream, const std::string& connection);
+  // `owners` has a name for each of the limits. UNAVAILABLE kDraining after Drain, kOverloaded at
+  // the limit over all; RESOURCE_EXHAUSTED with `at_limit` at that of one owner.
+  absl::Status Add(const std::shared_ptr<WatchedStream>& stream,
+                   const std::vector<std::string>& owners);
   void Remove(const WatchedStream* stream);
 
   // Ends every stream with UNAVAILABLE kDraining, and refuses new ones from here on.
@@ -88,12 +96,14 @@ class StreamRegistry {
   std::size_t size() const;
 
  private:
+  using Counts = std::unordered_map<std::string, int>;
   struct Entry {
     std::weak_ptr<WatchedStream> stream;
-    std::pair<const std::string, int>* connection;  // in by_connection_
+    absl::InlinedVector<Counts::pointer, 2> owners;  // in counts_, one of each
   };
 
   std::string TooMany() const;
+  absl::Status AtLimit(const Limit& limit) const;
   void Run();
   std::vector<std::shared_ptr<WatchedStream>> All() const;
 
@@ -103,7 +113,7 @@ class StreamRegistry {
   mutable Mutex mutex_;
   CondVar changed_;
   std::unordered_map<const WatchedStream*, Entry> streams_ ABSL_GUARDED_BY(mutex_);
-  std::unordered_map<std::string, int> by_connection_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Counts> counts_ ABSL_GUARDED_BY(mutex_);  // one for each limit
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::array<std::atomic<std::int64_t>, kStreamEnds> ends_ = {};

@@ -89,9 +89,10 @@ StreamReactor::Times GrpcEditService::StreamTimes(absl::Duration heartbeat) {
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::StartStream(
-    const std::shared_ptr<StreamReactor>& reactor, const grpc::CallbackServerContext& context) {
+    const std::shared_ptr<StreamReactor>& reactor, const grpc::CallbackServerContext& context,
+    const std::string& caller) {
   // The peer's address and port name the connection.
-  if (absl::Status added = streams_.Add(reactor, context.peer()); !added.ok()) {
+  if (absl::Status added = streams_.Add(reactor, {context.peer(), caller}); !added.ok()) {
     return new RefusedStream(added);
   }
   reactor->Start();
@@ -110,14 +111,14 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::WatchJob(
   if (!violations.empty()) return new RefusedStream(InvalidFields(std::move(violations)));
 
   WatchReactor::Request watch;
-  watch.caller = std::move(caller->caller);
+  watch.caller = caller->caller;
   watch.job_id = message.job_id();
   watch.after_sequence = message.after_sequence();
   return StartStream(
       std::make_shared<WatchReactor>(WatchReactor::Deps{deps_.jobs, deps_.hub},
                                      StreamReactor::Shared{streams_, deps_.clock, deps_.log},
                                      std::move(watch), StreamTimes(heartbeat), context),
-      *context);
+      *context, caller->caller);
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::WatchJobs(
@@ -135,11 +136,11 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::WatchJobs(
   const absl::Duration heartbeat = HeartbeatOf(message, settings_, violations);
   if (!violations.empty()) return new RefusedStream(InvalidFields(std::move(violations)));
 
-  watch.caller = std::move(caller->caller);
+  watch.caller = caller->caller;
   return StartStream(std::make_shared<JobsWatchReactor>(
                          deps_.hub, StreamReactor::Shared{streams_, deps_.clock, deps_.log},
                          std::move(watch), StreamTimes(heartbeat), context),
-                     *context);
+                     *context, caller->caller);
 }
 
 grpc::ServerUnaryReactor* GrpcEditService::WaitJob(grpc::CallbackServerContext* context,
@@ -168,10 +169,10 @@ grpc::ServerUnaryReactor* GrpcEditService::WaitJob(grpc::CallbackServerContext* 
 
   auto reactor = std::make_shared<WaitCall>(
       WaitCall::Deps{deps_.jobs, deps_.hub, streams_, deps_.clock, deps_.log},
-      WaitCall::Request{std::move(caller->caller), message.job_id(), message.after_sequence(),
+      WaitCall::Request{caller->caller, message.job_id(), message.after_sequence(),
                         message.until_terminal(), wait},
       response);
-  if (absl::Status added = streams_.Add(reactor, context->peer()); !added.ok()) {
+  if (absl::Status added = streams_.Add(reactor, {context->peer(), caller->caller}); !added.ok()) {
     return refuse(added);
   }
   reactor->Start();

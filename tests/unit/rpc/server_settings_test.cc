@@ -27,6 +27,8 @@ TEST(ServerSettings, AreTheOnesOfTheHardeningTable) {
   EXPECT_EQ(ServerSettings{}.receive_limit_bytes, 4 * 1024 * 1024 + 64 * 1024);
   EXPECT_EQ(ServerSettings{}.send_limit_bytes, 4 * 1024 * 1024);
   EXPECT_EQ(RpcSettings{}.watches_per_connection, 1000);
+  EXPECT_EQ(RpcSettings{}.watches_per_caller, 25'000);
+  EXPECT_EQ(RpcSettings{}.most_watches, 50'000);
 }
 
 TEST(ServerSettings, LoopbackIsKnown) {

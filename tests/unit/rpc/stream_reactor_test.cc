@@ -106,7 +106,7 @@ class StreamReactorTest : public testing::Test {
   ManualClock clock_{absl::UnixEpoch()};
   RecordingLog log_;
   SeededRandom random_{1};
-  StreamRegistry registry_{{absl::Hours(1), absl::Seconds(5), 1000, 1000}, clock_, random_};
+  StreamRegistry registry_{{absl::Hours(1), absl::Seconds(5), 1000, {}}, clock_, random_};
 };
 
 TEST_F(StreamReactorTest, AnEndWaitsForTheOpenWrite) {

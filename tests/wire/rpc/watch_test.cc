@@ -264,6 +264,37 @@ TEST_F(Watch, AConnectionHasALimit) {
   EXPECT_TRUE(WatchToEnd(*stub_, id).status.ok());
 }
 
+TEST_F(Watch, ACallerHasALimitOverAllItsConnections) {
+  GatewayOptions options = Quick();
+  options.rpc.watches_per_caller = 2;
+  Use(options);
+  const std::string id = gateway_->SubmitOne();
+  v1::WatchJobRequest request;
+  request.set_job_id(id);
+  v1::WatchJobResponse message;
+  grpc::ClientContext first_context, second_context;
+  auto first = stub_->WatchJob(&first_context, request);
+  const auto other = gateway_->Stub();
+  auto second = other->WatchJob(&second_context, request);
+  ASSERT_TRUE(first->Read(&message));
+  ASSERT_TRUE(second->Read(&message));
+  const Failure failure = FailureOf(WatchToEnd(*gateway_->Stub(), id).status);
+  EXPECT_EQ(failure.code, grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(failure.reason, "TOO_MANY_WATCHES");
+  EXPECT_EQ(failure.message, "this caller has 2 watches, as many as one may have; end some");
+  first_context.TryCancel();
+  second_context.TryCancel();
+  for (auto* reader : {&first, &second}) {
+    while ((*reader)->Read(&message)) {
+    }
+    EXPECT_EQ((*reader)->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  EXPECT_TRUE(NoStreamLeft());
+  // And what was left can be taken again.
+  Succeed(id);
+  EXPECT_TRUE(WatchToEnd(*stub_, id).status.ok());
+}
+
 TEST_F(Watch, BeyondTheLimitOverAllConnectionsItIsOverloaded) {
   GatewayOptions options = Quick();
   options.rpc.most_watches = 2;
