@@ -86,8 +86,13 @@ std::optional<ClientError> StreamLoop::ReadOne(
   const Deadline young = Deadline::After(limits_.backoff.cap);
   WatchStream<Response> stream(*line.stub, prepare, limits_.stop);
   Response message;
-  // What has spoken is no outage: it may be quiet as long as its heartbeat allows.
+  // What has spoken is no outage: it may be quiet as long as its heartbeat allows, and an outage
+  // begins when it breaks.
   bool has_spoken = false;
+  const auto broken = [&](ClientError error) {
+    if (has_spoken) outage_ = Deadline::After(limits_.max_outage);
+    return error;
+  };
   for (;;) {
     absl::Duration limit = std::min(limits_.silence, deadline_.Left());
     if (!has_spoken) limit = std::min(limit, outage_.Left());
@@ -105,19 +110,20 @@ std::optional<ClientError> StreamLoop::ReadOne(
       }
       case Read::kSilent:
         if (!deadline_.Passed()) connection_->Replace(line.number);
-        return LocalError(absl::StatusCode::kUnavailable,
-                          absl::StrCat("the gateway was silent for ", absl::FormatDuration(limit)));
+        return broken(
+            LocalError(absl::StatusCode::kUnavailable,
+                       absl::StrCat("the gateway was silent for ", absl::FormatDuration(limit))));
       case Read::kEnded: {
         // A stream that lived is no sign of trouble, whatever ended it.
         if (young.Passed()) backoff_.Reset();
         const grpc::Status status = stream.Finish(kStatusLimit);
         if (status.ok()) {
-          return LocalError(absl::StatusCode::kUnavailable,
-                            "the stream ended before its last message");
+          return broken(LocalError(absl::StatusCode::kUnavailable,
+                                   "the stream ended before its last message"));
         }
         ClientError error = ErrorFromStatus(status);
         if (error.from_gateway) Heard();
-        return error;
+        return broken(std::move(error));
       }
     }
   }

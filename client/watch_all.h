@@ -75,9 +75,11 @@ struct WatchAllOptions : FollowOptions {
 
 // How a watch ended without an error: a callback stopped it.
 struct WatchAllEnd {
-  std::string resume_token;  // for WatchAllOptions; empty: nothing was reached yet
-  int resumes = 0;           // how many breaks there were
-  int lists = 0;             // how many times the jobs were listed
+  // For WatchAllOptions; empty: nothing was reached yet. One that was too old when the watch was
+  // stopped amid the list that followed leads to a list again, and to what was told from there.
+  std::string resume_token;
+  int resumes = 0;  // how many breaks there were
+  int lists = 0;    // how many times the jobs were listed
 };
 
 // What Client::WatchAll does; call that.

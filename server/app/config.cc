@@ -269,7 +269,7 @@ SettingList SettingsOf(Config& config) {
   list.Group("Storing");
   list.Text("data-dir", &config.storing.data_dir, "folder, made if its parent exists",
             "Keeps jobs and sources. One process at a time. Required");
-  list.Integer("store-threads", &config.storing.threads, 1, 256, "Calls in the store at a time");
+  list.Integer("store-threads", &config.storing.threads, 4, 256, "Calls in the store at a time");
   list.Integer("store-queue", &config.storing.queue, 16, 1000000,
                "Calls that may wait for the store; more are refused");
 

@@ -54,7 +54,7 @@ void WorkerLane::RunOne() {
       return;
     }
   }
-  // Posted anew rather than run at once, so that the worker's other work gets its turn.
+  // Posted anew rather than run at once, so that the worker's own other work gets its turn.
   worker_.Post([this] { RunOne(); });
 }
 

@@ -1,5 +1,6 @@
 // A part of another worker's threads, for work of which there may be so much that it would keep all
-// of them: at most `width` tasks are with the worker, the others wait here in their order.
+// of them: at most `width` tasks are with the worker, as its own work, and the others wait here in
+// their order. The worker needs more threads than that, or what callers bring to it starves.
 //
 // Owned by whoever posts; must outlive what it has posted to the worker. Thread-safe.
 #pragma once

@@ -46,8 +46,7 @@ asio::awaitable<void> LateOutcomes::Run() {
       continue;
     }
     const std::string job_id = TakeDue();
-    co_await poller_.AwaitTurn();
-    if (!context_.draining()) co_await Ask(job_id);
+    if (co_await poller_.AwaitTurn(Poller::ReadFor::kFinalJob)) co_await Ask(job_id);
   }
 }
 
@@ -102,7 +101,8 @@ asio::awaitable<void> LateOutcomes::Ask(std::string job_id) {
   }
   const Job& job = view->job;
   const Accounts::Reader reader = context_.accounts().ReaderFor(job.upstream_account);
-  Poller::RecordRead read = co_await poller_.Read(reader, job.upstream_id);
+  Poller::RecordRead read =
+      co_await poller_.Read(reader, job.upstream_id, Poller::ReadFor::kFinalJob);
   if (read.key_changed) co_return;
   const GetResult& answer = read.answer;
   std::optional<UpstreamRecord>& record = read.record;

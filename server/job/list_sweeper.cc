@@ -207,10 +207,11 @@ void ListSweeper::LookedTo(const Scan& scan, ScanEnd end) {
 asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan, AwaitTurn turn) {
   int nameless = kMostNameless;
   while (scan.requests > 0 && scan.offset < scan.end) {
-    const ListResult page = co_await Ask(scan, /*is_alone=*/false, turn);
-    if (page.key != scan.reader.key) {
+    const std::optional<ListResult> asked = co_await Ask(scan, /*is_alone=*/false, turn);
+    if (!asked || asked->key != scan.reader.key) {
       co_return Scanned{ScanEnd::kKey, {.record = std::nullopt, .key_changed = true}};
     }
+    const ListResult& page = *asked;
     if (page.failure != ReadFailure::kNone) {
       if (!MayBeOneRecords(page)) co_return Scanned{ScanEnd::kFailure, {}};
       // In halves, and past the one that fails.
@@ -228,17 +229,17 @@ asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan, AwaitTurn 
       const bool may_be_it = is_it || (record.is_partial && record.id.empty());
       if (may_be_it) {
         if (!is_it && nameless-- == 0) co_return Scanned{ScanEnd::kRange, {}};
-        const ListResult alone = co_await Ask(scan, /*is_alone=*/true, turn);
-        if (alone.key != scan.reader.key) {
+        const std::optional<ListResult> alone = co_await Ask(scan, /*is_alone=*/true, turn);
+        if (!alone || alone->key != scan.reader.key) {
           co_return Scanned{ScanEnd::kKey, {.record = std::nullopt, .key_changed = true}};
         }
         // One that cannot be read at all is passed over, unless it is known to be the one.
         const bool may_be_passed =
-            !is_it && (MayBeOneRecords(alone) || alone.failure == ReadFailure::kBroken);
-        if (alone.failure != ReadFailure::kNone && !may_be_passed) {
+            !is_it && (MayBeOneRecords(*alone) || alone->failure == ReadFailure::kBroken);
+        if (alone->failure != ReadFailure::kNone && !may_be_passed) {
           co_return Scanned{ScanEnd::kFailure, {}};
         }
-        for (const UpstreamRecord& whole : alone.records) {
+        for (const UpstreamRecord& whole : alone->records) {
           if (whole.id == scan.upstream_id && TellsState(whole)) {
             co_return Scanned{ScanEnd::kFound, {.record = whole, .key_changed = false}};
           }
@@ -255,15 +256,17 @@ asio::awaitable<ListSweeper::Scanned> ListSweeper::Search(Scan& scan, AwaitTurn 
   co_return Scanned{ScanEnd::kRange, {}};
 }
 
-// A request more than there are is made for a record that was met.
-asio::awaitable<ListResult> ListSweeper::Ask(Scan& scan, bool is_alone, AwaitTurn turn) {
+// A request more than there are is made for a record that was met. Unset: there is no turn any
+// more.
+asio::awaitable<std::optional<ListResult>> ListSweeper::Ask(Scan& scan, bool is_alone,
+                                                            AwaitTurn turn) {
   ListQuery query;
   query.model = kEditModel;
   query.offset = scan.offset;
   query.limit = is_alone ? 1 : scan.limit;
   if (!is_alone) query.sweep = scan.sweep;
   --scan.requests;
-  co_await turn();
+  if (!co_await turn()) co_return std::nullopt;
   co_return co_await scan.reader.upstream.List(query);
 }
 

@@ -64,12 +64,12 @@ class ListSweeper {
 
   // A record that is 404 by id, looked for in the list: where it stood last, else among the newest,
   // and each time a stretch further down. Each request, of which there are about ten, waits for its
-  // turn.
+  // turn; `turn` answers false when there is none any more, which ends it as a changed key does.
   struct Found {
     std::optional<UpstreamRecord> record;
     bool key_changed = false;  // meanwhile: there may be a record all the same
   };
-  using AwaitTurn = absl::FunctionRef<boost::asio::awaitable<void>()>;
+  using AwaitTurn = absl::FunctionRef<boost::asio::awaitable<bool>()>;
   boost::asio::awaitable<Found> Find(Accounts::Reader reader, std::string upstream_id,
                                      AwaitTurn turn);
 
@@ -99,7 +99,7 @@ class ListSweeper {
   };
   void LookedTo(const Scan& scan, ScanEnd end);
   boost::asio::awaitable<Scanned> Search(Scan& scan, AwaitTurn turn);
-  boost::asio::awaitable<ListResult> Ask(Scan& scan, bool is_alone, AwaitTurn turn);
+  boost::asio::awaitable<std::optional<ListResult>> Ask(Scan& scan, bool is_alone, AwaitTurn turn);
 
   EngineContext& context_;
   std::string key_;

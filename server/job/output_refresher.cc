@@ -17,8 +17,11 @@ namespace {
 
 constexpr absl::Duration kInterval = absl::Minutes(1);
 
-// No read takes longer: those who wait for one look again then.
+// Those who wait for another's read look again then.
 constexpr absl::Duration kLongestLook = absl::Minutes(2);
+
+// A caller waits thirty seconds: who would have to wait longer for the read alone is told so.
+constexpr absl::Duration kLongestTurn = absl::Seconds(10);
 
 absl::Status CheckAccepted(const Job& job) {
   if (IsFinal(job.state) && !job.upstream_id.empty()) return absl::OkStatus();
@@ -83,6 +86,14 @@ asio::awaitable<absl::StatusOr<Job>> OutputRefresher::Own(const std::string& cal
 
 asio::awaitable<absl::StatusOr<Job>> OutputRefresher::Ask(const Job& job, Look& look) {
   const std::string job_id = job.id;
+  if (const absl::Duration turn = poller_.TurnIn(); turn > kLongestTurn) {
+    looks_.erase(job_id);
+    co_return UpstreamUnavailable("too many reads wait for their turn", turn);
+  }
+  if (!co_await poller_.AwaitTurn(Poller::ReadFor::kFinalJob)) {
+    looks_.erase(job_id);
+    co_return UpstreamUnavailable("this process is stopping", absl::Seconds(1));
+  }
   const Accounts::Reader reader = context_.accounts().ReaderFor(job.upstream_account);
   // A key that is not learned may be of the same account: what it reads shows it.
   if (!reader.same_account && Accounts::IsLearned(context_.accounts().Canonical(reader.key))) {
@@ -90,8 +101,8 @@ asio::awaitable<absl::StatusOr<Job>> OutputRefresher::Ask(const Job& job, Look& 
     co_return UpstreamUnavailable(
         "the job belongs to another upstream account, which the present key cannot ask", kInterval);
   }
-  co_await poller_.AwaitTurn();
-  Poller::RecordRead read = co_await poller_.Read(reader, job.upstream_id);
+  Poller::RecordRead read =
+      co_await poller_.Read(reader, job.upstream_id, Poller::ReadFor::kFinalJob);
   if (read.key_changed) {
     // Nothing of it counts, so it must not stand for the answer of this minute.
     looks_.erase(job_id);

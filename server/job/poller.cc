@@ -91,14 +91,32 @@ Poller::Place Poller::SpendOnPoll() {
   return std::make_shared<CountedPlace>(in_flight_);
 }
 
-asio::awaitable<void> Poller::AwaitTurn() {
-  const absl::Duration turn = std::max(next_turn_, context_.clock().Uptime());
-  next_turn_ = turn + absl::Seconds(2) / context_.settings().poll.requests_per_second;
+void Poller::Wake() {
+  wake_.Notify();
+  for (Signal* const waiting : awaiting_turn_) waiting->Notify();
+}
+
+absl::Duration Poller::TurnIn() const {
+  return std::max(next_turn_ - context_.clock().Uptime(), absl::ZeroDuration());
+}
+
+asio::awaitable<bool> Poller::AwaitTurn(ReadFor whom) {
+  const bool is_running = whom == ReadFor::kRunningJob;
+  absl::Duration& next = is_running ? next_slot_ : next_turn_;
+  const absl::Duration turn = std::max(next, context_.clock().Uptime());
+  next =
+      turn + (is_running ? 1 : 2) * absl::Seconds(1) / context_.settings().poll.requests_per_second;
   Signal waiting(context_.deps().executor, context_.clock());
+  // Taken out however this coroutine ends.
+  const auto take_out = [this](Signal* signal) { awaiting_turn_.erase(signal); };
+  const std::unique_ptr<Signal, decltype(take_out)> registered(
+      *awaiting_turn_.insert(&waiting).first, take_out);
   while (!context_.draining() && context_.clock().Uptime() < turn) {
     co_await waiting.WaitFor(turn - context_.clock().Uptime());
   }
-  Spend();
+  if (context_.draining()) co_return false;
+  if (!is_running) Spend();
+  co_return true;
 }
 
 void Poller::AskById(PolledJob& job) {
@@ -195,7 +213,7 @@ asio::awaitable<void> Poller::Ask(std::string job_id, [[maybe_unused]] Place pla
   const std::string account = job->job.upstream_account;
   const Accounts::Reader reader = context_.accounts().ReaderFor(account);
   const absl::Time asked = context_.clock().Now();
-  RecordRead read = co_await Read(reader, upstream_id);
+  RecordRead read = co_await Read(reader, upstream_id, ReadFor::kRunningJob);
   CrashPoint("poll.answered");
   // What another key read is no word about this one's account.
   if (read.key_changed) co_return PutBack(job_id);
@@ -369,7 +387,8 @@ asio::awaitable<void> Poller::MarkUnreachable(std::string job_id) {
       .IgnoreError();
 }
 
-asio::awaitable<Poller::RecordRead> Poller::Read(Accounts::Reader reader, std::string upstream_id) {
+asio::awaitable<Poller::RecordRead> Poller::Read(Accounts::Reader reader, std::string upstream_id,
+                                                 ReadFor whom) {
   RecordRead read;
   read.answer = co_await reader.upstream.Get(upstream_id);
   context_.LearnDate(read.answer.upstream_date);
@@ -377,7 +396,11 @@ asio::awaitable<Poller::RecordRead> Poller::Read(Accounts::Reader reader, std::s
   if (read.key_changed) co_return read;
   if (read.answer.failure == ReadFailure::kNone) read.record = std::move(read.answer.record);
   if (read.answer.failure != ReadFailure::kNotFound) co_return read;
-  const auto turn = [this] { return AwaitTurn(); };
+  // The list of another account has nothing to say either.
+  if (!reader.same_account && Accounts::IsLearned(context_.accounts().Canonical(reader.key))) {
+    co_return read;
+  }
+  const auto turn = [this, whom] { return AwaitTurn(whom); };
   ListSweeper::Found found = co_await sweeper_.Find(reader, std::move(upstream_id), turn);
   read.record = std::move(found.record);
   read.key_changed = found.key_changed;

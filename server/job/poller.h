@@ -29,19 +29,25 @@ class Poller {
   // now rather than after the first interval (after a restart everything is due).
   void Add(const Job& job, bool at_once);
   void Remove(const std::string& job_id);
-  void Wake() { wake_.Notify(); }
+  void Wake();
 
-  // One record, by its id and, where that is 404, in the list (ListSweeper::Find).
+  // All reads share one cap. Those for final jobs get every other request at most, so that they
+  // keep no running job waiting, however many are due at once.
+  enum class ReadFor { kRunningJob, kFinalJob };
+  // Returns when the next read is to be made: true, or false at once when the engine drains.
+  boost::asio::awaitable<bool> AwaitTurn(ReadFor whom);
+  // How long a read for a final job would wait for its turn now.
+  absl::Duration TurnIn() const;
+
+  // One record, by its id, now, and where that is 404 in the list (ListSweeper::Find), each page at
+  // its turn.
   struct RecordRead {
     GetResult answer;                      // by its id
     std::optional<UpstreamRecord> record;  // unset: none was read
-    bool key_changed = false;              // meanwhile: nothing that was read counts
+    bool key_changed = false;  // meanwhile, or the engine drains: nothing that was read counts
   };
-  boost::asio::awaitable<RecordRead> Read(Accounts::Reader reader, std::string upstream_id);
-
-  // For a read of another kind under the same cap: returns when it is to be made, at once while the
-  // engine drains. All of these together get every other request at most: jobs that run come first.
-  boost::asio::awaitable<void> AwaitTurn();
+  boost::asio::awaitable<RecordRead> Read(Accounts::Reader reader, std::string upstream_id,
+                                          ReadFor whom);
 
   std::size_t live() const { return schedule_.size(); }
 
@@ -94,7 +100,8 @@ class Poller {
   ListSweeper sweeper_;
   bool walk_is_next_ = true;                              // jobs that are due take turns with it
   absl::Duration next_slot_ = -absl::InfiniteDuration();  // uptime; the cap for all
-  absl::Duration next_turn_ = -absl::InfiniteDuration();  // uptime; of AwaitTurn
+  absl::Duration next_turn_ = -absl::InfiniteDuration();  // uptime; of reads for final jobs
+  std::set<Signal*> awaiting_turn_;
   int in_flight_ = 0;
 };
 

@@ -13,8 +13,8 @@ constexpr std::size_t kWakeBatch = 256;
 
 // Store threads that replays may hold: half of what the store reads with.
 constexpr int kReplayThreads = 2;
-// More than there can be streams, each of which asks for one page at a time.
-constexpr std::size_t kMostReplays = 1 << 17;
+// As many as there can be streams, each of which asks for one page at a time.
+constexpr std::size_t kMostReplays = 1'000'000;
 
 }  // namespace
 

@@ -8,7 +8,7 @@
 namespace lumaedit {
 namespace {
 
-// A page of a replay ends with the transition that reaches this: usually it holds a hundred.
+// A page of a replay ends with the transition that reaches this: usually it holds dozens.
 constexpr std::size_t kReplayBytes = 16 << 10;
 
 absl::Status FromOtherStore(const char* why) {

@@ -92,7 +92,10 @@ TEST(Account, ANewAccountTakesNewJobsAndLeavesTheOldOnesAsTheyAre) {
   const std::string next = world.Submit("b");
   ASSERT_TRUE(world.RunToEnd(next));
   EXPECT_EQ(world.Get(next).upstream_account, "account-2");
+  world.RunFor(absl::Minutes(5));
+  const int lists = world.upstream.lists();
   world.RunFor(absl::Hours(6));
+  EXPECT_EQ(world.upstream.lists(), lists) << "the new account's list has nothing to say about it";
   EXPECT_FALSE(world.Get(old).state == kExpired);
   EXPECT_TRUE(world.Get(old).unreachable);
   EXPECT_GE(world.log.Count("job_unreachable"), 1);

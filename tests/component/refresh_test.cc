@@ -118,6 +118,34 @@ TEST(Refresh, ReadsUnderTheCapForAll) {
   }
 }
 
+TEST(Refresh, WhoWouldWaitLongForATurnIsToldSo) {
+  WorldOptions options;
+  options.settings.poll.requests_per_second = 1;
+  SteppedWorld world(options);
+  std::vector<std::string> jobs;
+  for (int i = 0; i < 10; ++i) jobs.push_back(world.Submit("a" + std::to_string(i)));
+  for (const std::string& job : jobs) ASSERT_TRUE(world.RunToEnd(job));
+  world.RunFor(absl::Minutes(5));
+  std::vector<std::shared_ptr<Answer>> answers;
+  for (const std::string& job : jobs) answers.push_back(Begin(world, job));
+  world.RunFor(absl::Seconds(11));
+  int refreshed = 0;
+  for (const auto& answer : answers) {
+    ASSERT_TRUE(answer->result.has_value());
+    if (answer->result->ok()) {
+      ++refreshed;
+      continue;
+    }
+    EXPECT_EQ(DetailOf(answer->result->status()).reason, ErrorReason::kUpstreamUnavailable);
+    EXPECT_GT(DetailOf(answer->result->status()).retry_after, absl::Seconds(10));
+  }
+  // One each two seconds.
+  EXPECT_EQ(refreshed, 6);
+  // Who was refused had no look: the next is one.
+  world.RunFor(absl::Seconds(2));
+  EXPECT_TRUE(Refresh(world, jobs.back()).ok());
+}
+
 TEST(Refresh, SettlesAnExpiredJobWithoutATransition) {
   WorldOptions options;
   options.settings.poll.job_deadline = absl::Minutes(1);

@@ -355,6 +355,19 @@ TEST_F(WatchTest, AQuietStreamIsNoOutage) {
   EXPECT_EQ(gateway_.watches().size(), 1u);
 }
 
+TEST_F(WatchTest, AnOutageBeginsWhenTheStreamBreaks) {
+  options_.max_outage = absl::Seconds(2);
+  gateway_.AddWatch({Send(1, kPending), AwaitGate("quiet"),
+                     End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "a proxy fell"))});
+  gateway_.SetHistory(2);
+  auto watching = std::async(std::launch::async, [this] { return Watch(); });
+  EXPECT_EQ(watching.wait_for(std::chrono::milliseconds(2500)), std::future_status::timeout);
+  gateway_.OpenGate("quiet");
+  const auto end = watching.get();
+  ASSERT_TRUE(end.ok()) << end.error().ToString();
+  EXPECT_THAT(delivered_, ElementsAre(1, 2));
+}
+
 TEST_F(WatchTest, TheCallbackCanStopIt) {
   gateway_.AddWatch({Send(1, kPending), Send(2, v1::Job::STATE_HELD), Silence()});
   const auto end = client_->Watch(
