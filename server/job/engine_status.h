@@ -25,6 +25,9 @@ enum class RestoreWait {
   kList,     // the list was not read whole yet, or may not show all records yet
   kKey,      // PENDING jobs that may have been sent under an account that no key given reads
   kInDoubt,  // jobs that the list shows, until it is known whose its records are
+  // PENDING jobs that may have been sent since: the backup is older than a day, and the list does
+  // not go back to it. A person decides.
+  kShortList,
   kPerson,   // records since the backup that nobody knows
   kAccount,  // accounts that no key given reads, and a person
 };
@@ -39,6 +42,8 @@ constexpr std::string_view RestoreWaitName(RestoreWait wait) {
       return "previous_key";
     case RestoreWait::kInDoubt:
       return "jobs_in_doubt";
+    case RestoreWait::kShortList:
+      return "short_list";
     case RestoreWait::kPerson:
       return "person";
     case RestoreWait::kAccount:

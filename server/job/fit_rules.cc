@@ -43,6 +43,11 @@ bool Fits(const UpstreamRecord& record, const Attempt& attempt, const UpstreamTi
   return FitsIn(WindowOf(attempt, time, settings), record, attempt);
 }
 
+bool MayFit(const UpstreamRecord& record, const Attempt& attempt, const UpstreamTime& time,
+            const ReconcileSettings& settings) {
+  return FitsIn(WidestWindowOf(attempt, time, settings), record, attempt);
+}
+
 bool VisibilityOver(const Attempt& attempt, const UpstreamTime& time,
                     const ReconcileSettings& settings, absl::Time now) {
   return now >=
@@ -67,13 +72,12 @@ Finding FindRecord(const Pass& pass, const Attempt& attempt,
                    const ReconcileSettings& settings) {
   Finding finding;
   std::vector<const UpstreamRecord*> fitting;
-  const Window widest = WidestWindowOf(attempt, time, settings);
   for (const UpstreamRecord& record : pass.unowned) {
-    if (!FitsIn(widest, record, attempt)) continue;
+    if (!MayFit(record, attempt, time, settings)) continue;
     finding.candidate_ids.push_back(record.id);
     if (Fits(record, attempt, time, settings)) fitting.push_back(&record);
   }
-  if (!pass.Covers(widest.from)) return finding;
+  if (!pass.Covers(WidestWindowOf(attempt, time, settings).from)) return finding;
   finding.kind = FindingKind::kAmbiguous;
   if (std::any_of(rivals.begin(), rivals.end(), [&](const UnboundAttempt& rival) {
         return MayHaveTakenRecord(rival.attempt, attempt, time, settings);
@@ -93,9 +97,11 @@ Finding FindRecord(const Pass& pass, const Attempt& attempt,
         return !same && Fits(record, rival.attempt, time, settings);
       });
   if (has_rival) return finding;
-  // Of two records the failed one may be the refused twin of an accepted one that shows later.
-  const bool wait = record.status == UpstreamStatus::kFailed &&
-                    !VisibilityOver(attempt, time, settings, pass.read_time);
+  // Of two records the failed one may be the refused twin of the accepted one: of one that a wrong
+  // clock moves out of the window, or of one that shows later.
+  const bool reads_failed = record.status == UpstreamStatus::kFailed;
+  if (reads_failed && finding.candidate_ids.size() > 1) return finding;
+  const bool wait = reads_failed && !VisibilityOver(attempt, time, settings, pass.read_time);
   finding.kind = wait ? FindingKind::kNotYet : FindingKind::kAdopt;
   finding.record = record;
   return finding;

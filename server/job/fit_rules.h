@@ -24,7 +24,7 @@ struct UpstreamTime {
 struct Pass {
   std::vector<UpstreamRecord> unowned;
   bool complete = false;  // to the end of what was asked for
-  // Not complete, and yet everything created after this, in the upstream's time, was read.
+  // Everything created after this, in the upstream's time, was read.
   absl::Time read_back_to = absl::InfiniteFuture();
   bool failed = false;       // a page or the store could not be read; else it was merely too long
   bool key_changed = false;  // not every page was read with one key: `failed`, and without records
@@ -32,7 +32,11 @@ struct Pass {
 
   // Did it read the whole window that begins at `from`? Else it proves nothing about it. The
   // upstream counts whole seconds: a record of 10.9 s reads 10.
-  bool Covers(absl::Time from) const { return complete || read_back_to + absl::Seconds(1) <= from; }
+  bool Covers(absl::Time from) const { return complete || ReachesBack(from); }
+
+  // Was it seen that the list goes back so far? One that was read to its end may have lost what was
+  // older: how long the upstream keeps records is not known.
+  bool ReachesBack(absl::Time from) const { return read_back_to + absl::Seconds(1) <= from; }
 };
 
 // The times, upstream's, between which the record of this attempt was created.
@@ -52,12 +56,17 @@ Window WidestWindowOf(const Attempt& attempt, const UpstreamTime& time,
 bool Fits(const UpstreamRecord& record, const Attempt& attempt, const UpstreamTime& time,
           const ReconcileSettings& settings);
 
+// In the widest window: such a record cannot be called absent.
+bool MayFit(const UpstreamRecord& record, const Attempt& attempt, const UpstreamTime& time,
+            const ReconcileSettings& settings);
+
 enum class FindingKind {
   kNothing,    // no record fits, and the pass was complete
   kAdopt,      // exactly one fits, and it fits no other attempt
   kNotYet,     // one fits, but it is `failed` and another may still show
   kAmbiguous,  // several fit, or one fits several attempts, or its echo is empty, or it may be one
-               // that a person has given to another job
+               // that a person has given to another job, or it reads `failed` and is not alone in
+               // the widest window
   kProvesNothing,
 };
 

@@ -66,7 +66,11 @@ void Reconciler::Add(const Job& job, bool at_once) {
   const absl::Duration now = context_.clock().Uptime();
   const absl::Duration age =
       std::max(absl::ZeroDuration(), context_.clock().Now() - job.state_time);
-  Waiting waiting{.state = job.state, .since = now - age, .due = now};
+  Waiting waiting{.state = job.state,
+                  .since = now - age,
+                  .due = now,
+                  .boot_time = known != waiting_.end() ? known->second.boot_time
+                                                       : context_.clock().Now() - now};
   if (!at_once) waiting.due = NextDue(waiting, now);
   waiting_[job.id] = waiting;
   wake_.Notify();
@@ -222,6 +226,7 @@ asio::awaitable<Pass> Reconciler::ReadList(Accounts::Reader reader, absl::Time f
   std::set<std::string> seen;
   ListOrder order;
   std::int64_t bytes = 0;
+  bool is_too_much = false;
   for (int page = 0; page < most_pages && !pass.complete; ++page) {
     ListResult answer = co_await reader.upstream.List(query);
     context_.LearnDate(answer.upstream_date);
@@ -234,6 +239,9 @@ asio::awaitable<Pass> Reconciler::ReadList(Accounts::Reader reader, absl::Time f
     }
     if (answer.failure != ReadFailure::kNone) {
       pass.failed = true;
+      // One of many videos, perhaps, or one record that nobody can read: by itself next time.
+      is_too_much = query.limit > 1 && (answer.failure == ReadFailure::kBroken ||
+                                        answer.failure == ReadFailure::kUnreadable);
       context_.log().Warning("list_failed", {{"http_status", answer.http_status},
                                              {"note", NoteToLog(answer.http_status, answer.note)}});
       break;
@@ -260,8 +268,9 @@ asio::awaitable<Pass> Reconciler::ReadList(Accounts::Reader reader, absl::Time f
     }
     if (count == 0) break;
   }
-  fat_ = bytes > settings.fat_record_bytes *
-                     static_cast<std::int64_t>(std::max<std::size_t>(seen.size(), 1));
+  fat_ =
+      is_too_much || bytes > settings.fat_record_bytes *
+                                 static_cast<std::int64_t>(std::max<std::size_t>(seen.size(), 1));
   co_return pass;
 }
 
@@ -307,7 +316,7 @@ asio::awaitable<void> Reconciler::Judge(JobView view, const Pass& pass,
     co_await Adopt(view, *finding.record);
   } else if (MayJudgeAbsence(view.job.id, attempt, pass)) {
     if (const Fact* refusal = RefusalInWords(attempt)) {
-      co_await JudgeRefusedInWords(view, *refusal, finding);
+      co_await JudgeRefusedInWords(view, *refusal, finding, pass);
     } else if (finding.kind == FindingKind::kAdopt) {
       co_await Adopt(view, *finding.record);
     }
@@ -338,12 +347,22 @@ bool Reconciler::MayJudgeAbsence(const std::string& job_id, const Attempt& attem
   if (it == waiting_.end()) return false;
   // By both clocks: a jump of wall time must not make a record look missing that is only late.
   const absl::Duration in_doubt = context_.clock().Uptime() - it->second.since;
-  return VisibilityOver(attempt, time, settings, pass.read_time) &&
-         in_doubt >= settings.visibility + time.Doubt(settings);
+  if (in_doubt < settings.visibility + time.Doubt(settings) ||
+      !VisibilityOver(attempt, time, settings, pass.read_time)) {
+    return false;
+  }
+  // Where our clock was set meanwhile, the window of the attempt lies elsewhere than the record.
+  const absl::Duration jumped =
+      context_.clock().Now() - context_.clock().Uptime() - it->second.boot_time;
+  if (absl::AbsDuration(jumped) > settings.clock_doubt) return false;
+  // Old records may have left the list.
+  const bool is_young =
+      pass.read_time - EndOf(attempt, settings.longest_attempt) <= settings.held_day;
+  return is_young || pass.ReachesBack(WidestWindowOf(attempt, time, settings).from);
 }
 
 asio::awaitable<void> Reconciler::JudgeRefusedInWords(const JobView& view, const Fact& refusal,
-                                                      const Finding& finding) {
+                                                      const Finding& finding, const Pass& pass) {
   bool named_is_gone = true;
   if (!refusal.upstream_id.empty()) {
     const Accounts::Reader reader = context_.accounts().ReaderFor(view.attempts.back().account);
@@ -357,7 +376,11 @@ asio::awaitable<void> Reconciler::JudgeRefusedInWords(const JobView& view, const
     }
     const bool reads_failed =
         named.failure == ReadFailure::kNone && named.record.status == UpstreamStatus::kFailed;
-    named_is_gone = named.failure == ReadFailure::kNotFound;
+    // What the list shows is not gone, whatever it reads there and however its time and echo look.
+    const bool is_listed =
+        std::any_of(pass.unowned.begin(), pass.unowned.end(),
+                    [&](const UpstreamRecord& record) { return record.id == refusal.upstream_id; });
+    named_is_gone = named.failure == ReadFailure::kNotFound && !is_listed;
     if (!reads_failed && !named_is_gone) co_return;
     if (reads_failed && context_.settings().reconcile.retry_capacity_refusal) {
       co_await RecordNotAccepted(view, "the record that the refusal named reads failed");
@@ -379,29 +402,43 @@ asio::awaitable<void> Reconciler::Adopt(const JobView& view, UpstreamRecord reco
   const std::string job_id = view.job.id;
   const std::string upstream_id = record.id;
   if (record.outcome) record.outcome->read_time = now;
-  EngineContext::OwnedDecide decide =
-      [attempt, now, record = std::move(record)](
-          const JobView& current) -> absl::StatusOr<std::optional<Decision>> {
-    const JobState state = current.job.state;
-    if (state != JobState::kUnconfirmed && state != JobState::kHeld) return std::nullopt;
-    Decision decision;
-    decision.job = current.job;
-    // Its account may have been learned since the view was read.
-    const auto mine =
-        std::find_if(current.attempts.begin(), current.attempts.end(),
-                     [&](const Attempt& other) { return other.number == attempt.number; });
-    if (mine == current.attempts.end()) return std::nullopt;
-    Accept(decision.job, mine->account, record.id, record.status_word, record.outcome, record.error,
-           now);
-    decision.bind_attempt = attempt.number;
-    decision.not_before = attempt.seal_time;
-    decision.not_after = now;
-    return decision;
+  FactInput input;
+  input.now = now;
+  input.most_refusals = context_.settings().dispatch.most_refusals;
+  const auto adopt = [&](const FactInput& facts) -> EngineContext::OwnedDecide {
+    return [attempt, now, facts,
+            record](const JobView& current) -> absl::StatusOr<std::optional<Decision>> {
+      // An answer may have become a fact since the list was read.
+      if (auto told = DecideOnFacts(current, facts)) return told;
+      const JobState state = current.job.state;
+      if (state != JobState::kUnconfirmed && state != JobState::kHeld) return std::nullopt;
+      Decision decision;
+      decision.job = current.job;
+      // Its account may have been learned since the view was read.
+      const auto mine =
+          std::find_if(current.attempts.begin(), current.attempts.end(),
+                       [&](const Attempt& other) { return other.number == attempt.number; });
+      if (mine == current.attempts.end()) return std::nullopt;
+      Accept(decision.job, mine->account, record.id, record.status_word, record.outcome,
+             record.error, now);
+      decision.bind_attempt = attempt.number;
+      decision.not_before = attempt.seal_time;
+      decision.not_after = now;
+      return decision;
+    };
   };
+  EngineContext::OwnedDecide decide = adopt(input);
   auto change = co_await context_.Update(job_id, std::move(decide));
+  if (absl::IsAlreadyExists(change.status())) {
+    // The id that a fact names is owned by another job: it says nothing about this one.
+    input.distrust_accepted = true;
+    decide = adopt(input);
+    change = co_await context_.Update(job_id, std::move(decide));
+  }
   if (change.ok()) {
     CrashPoint("reconcile.adopted");
-    context_.log().Info("record_adopted", {{"job", job_id}, {"upstream_id", upstream_id}});
+    context_.log().Info("record_adopted",
+                        {{"job", job_id}, {"upstream_id", change->job.upstream_id}});
   } else if (absl::IsAlreadyExists(change.status())) {
     context_.log().Error("upstream_id_owned_twice",
                          {{"job", job_id}, {"upstream_id", upstream_id}});

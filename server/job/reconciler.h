@@ -45,6 +45,7 @@ class Reconciler {
     JobState state = JobState::kUnconfirmed;
     absl::Duration since;  // uptime when it came into this state
     absl::Duration due;    // uptime of the next pass
+    absl::Time boot_time;  // by our clock when this process first heard of the doubt
   };
 
   absl::Duration NextDue(const Waiting& waiting, absl::Duration now) const;
@@ -69,7 +70,7 @@ class Reconciler {
   // Has it been long enough that a record which is not listed, or reads failed, may be believed?
   bool MayJudgeAbsence(const std::string& job_id, const Attempt& attempt, const Pass& pass) const;
   boost::asio::awaitable<void> JudgeRefusedInWords(const JobView& view, const Fact& refusal,
-                                                   const Finding& finding);
+                                                   const Finding& finding, const Pass& pass);
   boost::asio::awaitable<void> Adopt(const JobView& view, UpstreamRecord record);
   boost::asio::awaitable<void> RecordNotAccepted(const JobView& view, std::string note);
   boost::asio::awaitable<void> Hold(const JobView& view, std::vector<std::string> candidates);

@@ -122,6 +122,10 @@ RestoreStatus RestoreCheck::Judge(const Found& found) const {
   if (!found.unread.empty() && found.of_backup > 0) return {RestoreWait::kKey, found.of_backup};
   if (found.in_doubt > 0) return {RestoreWait::kInDoubt, found.in_doubt};
   if (acknowledged_) return {};
+  const bool is_old = backup_time_ && context_.clock().Now() - *backup_time_ > kRecent;
+  if (is_old && found.is_short && found.of_backup > 0) {
+    return {RestoreWait::kShortList, found.of_backup};
+  }
   if (found.strangers > 0) return {RestoreWait::kPerson, found.strangers};
   if (!found.unread.empty()) return {RestoreWait::kAccount, static_cast<int>(found.unread.size())};
   return {};
@@ -134,6 +138,9 @@ void RestoreCheck::Tell(const Found& found) {
     context_.log().Error("restored_store_account_unread",
                          {{"account", account}, {"jobs", found.of_backup}});
   }
+  if (status_.waits_for == RestoreWait::kShortList && !std::exchange(short_list_told_, true)) {
+    context_.log().Error("restored_store_list_too_short", {{"jobs", found.of_backup}});
+  }
   if (found.strangers == 0 || found.strangers == strangers_told_) return;
   strangers_told_ = found.strangers;
   context_.log().Error("restored_store_misses_records", {{"count", found.strangers}});
@@ -141,7 +148,8 @@ void RestoreCheck::Tell(const Found& found) {
 
 void RestoreCheck::Acknowledge() {
   if (!context_.restored()) return;
-  if (status_.waits_for == RestoreWait::kPerson || status_.waits_for == RestoreWait::kAccount) {
+  if (status_.waits_for == RestoreWait::kPerson || status_.waits_for == RestoreWait::kAccount ||
+      status_.waits_for == RestoreWait::kShortList) {
     acknowledged_ = true;
     status_ = {RestoreWait::kList};
   }
@@ -218,15 +226,18 @@ asio::awaitable<bool> RestoreCheck::CompareWith(std::string account, absl::Time 
     return context_.deps().store.UnboundAttempts(account);
   });
   if (!rivals.ok()) co_return false;
-  const auto fits = [&](const UpstreamRecord& record, const Attempt& attempt) {
-    return Fits(record, attempt, context_.upstream_time(), settings);
+  found.is_short = found.is_short || !pass.ReachesBack(from);
+  const UpstreamTime& time = context_.upstream_time();
+  const auto may_fit = [&](const UpstreamRecord& record, const Attempt& attempt) {
+    return MayFit(record, attempt, time, settings);
   };
   for (const UpstreamRecord& record : pass.unowned) {
     const bool is_known =
         std::any_of(open.begin(), open.end(),
-                    [&](const Attempt& attempt) { return fits(record, attempt); }) ||
-        std::any_of(rivals->begin(), rivals->end(),
-                    [&](const UnboundAttempt& rival) { return fits(record, rival.attempt); });
+                    [&](const Attempt& attempt) { return may_fit(record, attempt); }) ||
+        std::any_of(rivals->begin(), rivals->end(), [&](const UnboundAttempt& rival) {
+          return Fits(record, rival.attempt, time, settings);
+        });
     const bool is_newer = !IsSet(record.created_at) || record.created_at > BackupTime();
     if (!is_known && backup_time_ && is_newer) ++found.strangers;
   }
@@ -234,7 +245,7 @@ asio::awaitable<bool> RestoreCheck::CompareWith(std::string account, absl::Time 
   for (Attempt& attempt : open) {
     const bool may_be_sent =
         std::any_of(pass.unowned.begin(), pass.unowned.end(),
-                    [&](const UpstreamRecord& record) { return fits(record, attempt); });
+                    [&](const UpstreamRecord& record) { return may_fit(record, attempt); });
     if (!may_be_sent) {
       left.push_back(std::move(attempt));
       continue;
@@ -274,7 +285,8 @@ absl::Time RestoreCheck::ReadFrom(const std::string& account, absl::Time from) c
 
 absl::Time RestoreCheck::BackupTime() const {
   const absl::Duration offset = context_.upstream_time().offset.value_or(absl::ZeroDuration());
-  return backup_time_ ? *backup_time_ + std::min(offset, absl::ZeroDuration())
+  return backup_time_ ? *backup_time_ + std::min(offset, absl::ZeroDuration()) -
+                            context_.settings().reconcile.clock_doubt_unlearned
                       : absl::InfiniteFuture();
 }
 

@@ -58,6 +58,7 @@ class RestoreCheck {
   struct Found {
     absl::Duration began;               // uptime
     bool read = false;                  // the list was read far enough back
+    bool is_short = false;              // or to an end that comes before the backup
     int in_doubt = 0;                   // PENDING jobs that a record fits
     int strangers = 0;                  // records since the backup that nobody knows
     int of_backup = 0;                  // PENDING jobs of the backup that no record fits
@@ -95,6 +96,7 @@ class RestoreCheck {
   absl::Duration started_;        // uptime
   RestoreStatus status_;
   int strangers_told_ = 0;
+  bool short_list_told_ = false;
   std::set<std::string> accounts_told_;
   bool acknowledged_ = false;
 };

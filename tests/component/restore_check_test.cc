@@ -329,6 +329,45 @@ TEST_F(Restored, WhatTheListDoesNotShowYetIsNotSentAgain) {
   EXPECT_EQ(world_->upstream.accepted().size(), 1u);
 }
 
+TEST_F(Restored, ARecordUnderAWrongTimeIsNotOverlooked) {
+  SetPaused();
+  const std::string job = world_->Submit("sent since");
+  BackUp();
+  world_->upstream.usual.record.created_at = world_->clock.Now() - absl::Minutes(4);
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(job));
+  Restore();
+  ASSERT_TRUE(world_->store().PutSetting("dispatch_paused", "0").ok());
+  world_->Restart();
+  world_->RunFor(absl::Hours(2));
+  EXPECT_EQ(world_->State(job), kHeld);
+  EXPECT_EQ(world_->upstream.accepted().size(), 1u);
+}
+
+TEST_F(Restored, AListThatDoesNotGoBackToAnOldBackupWaitsForAPerson) {
+  SetPaused();
+  const std::string job = world_->Submit("sent since");
+  BackUp();
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(job));
+  world_->RunFor(absl::Hours(24 * 10));
+  // The upstream has forgotten it.
+  FakeRecord* record = world_->upstream.Find(world_->Get(job).upstream_id);
+  record->listed = record->found_by_id = false;
+  Restore();
+  ASSERT_TRUE(world_->store().PutSetting("dispatch_paused", "0").ok());
+  world_->Restart();
+  world_->RunFor(absl::Hours(2));
+  EXPECT_EQ(world_->State(job), kPending);
+  EXPECT_EQ(world_->upstream.accepted().size(), 1u);
+  EXPECT_EQ(world_->engine().Status().restore.waits_for, RestoreWait::kShortList);
+  EXPECT_EQ(world_->log.Count("restored_store_list_too_short"), 1);
+  // The person knows better.
+  Resume();
+  ASSERT_TRUE(world_->RunToEnd(job));
+  EXPECT_EQ(world_->upstream.accepted().size(), 2u);
+}
+
 // What the check is for: without it the edit is paid twice.
 TEST_F(Restored, WithoutTheCheckAJobIsBilledTwice) {
   SetPaused();

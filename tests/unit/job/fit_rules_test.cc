@@ -184,6 +184,18 @@ TEST(FindRecord, AFailedOneWaits) {
   EXPECT_EQ(FindRecord(pass, attempt, {}, kLearned, kSettings).kind, FindingKind::kAdopt);
 }
 
+TEST(FindRecord, AFailedOneIsNotBelievedBesideOneThatMayBeMeant) {
+  UpstreamRecord failed = Record("failed", "a");
+  failed.status = UpstreamStatus::kFailed;
+  // Outside the window of a clock that is learned, inside the widest.
+  const UpstreamRecord live = Record("live", "a", kEnd + absl::Minutes(5));
+  Pass pass = Complete({live, failed});
+  pass.read_time = kEnd + absl::Minutes(10);
+  const Finding finding = FindRecord(pass, MakeAttempt("a"), {}, kLearned, kSettings);
+  EXPECT_EQ(finding.kind, FindingKind::kAmbiguous);
+  EXPECT_EQ(finding.candidate_ids.size(), 2u);
+}
+
 TEST(VisibilityOver, EndPlusVPlusS) {
   const Attempt attempt = MakeAttempt("a");
   EXPECT_FALSE(VisibilityOver(attempt, kLearned, kSettings, kEnd + absl::Seconds(129)));
