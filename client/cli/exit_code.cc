@@ -25,6 +25,7 @@ ExitCode ExitCodeOf(const ClientError& error) {
       return kExitRefused;
     case v1::ERROR_REASON_OVERLOADED:
     case v1::ERROR_REASON_TOO_MANY_WATCHES:
+    case v1::ERROR_REASON_UPSTREAM_BUSY:
       return kExitUnavailable;
     default:
       break;

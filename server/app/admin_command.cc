@@ -58,6 +58,10 @@ void PrintRestore(const json::object& status, std::ostream& out) {
   } else if (word == "jobs_in_doubt") {
     out << "restored: the list shows records of " << *count
         << " jobs that are PENDING here; it goes on by itself when they are told apart\n";
+  } else if (word == "short_list") {
+    out << "restored: the upstream's list does not go back to the backup, and " << *count
+        << " jobs that are PENDING here may have been sent since; have those cancelled that may "
+           "not be paid for twice, then: luma-edit-gateway resume\n";
   } else if (word == "person") {
     out << "restored: " << *count
         << " records since the backup belong to no job here, and whoever repeats those jobs pays "
@@ -93,6 +97,15 @@ void PrintStatus(const json::object& status, std::ostream& out) {
   }
   if (const json::value* jobs = status.if_contains("jobs")) {
     for (const auto& job : jobs->as_object()) out << job.key() << ": " << job.value() << "\n";
+  }
+  if (const json::value* today = status.if_contains("today")) {
+    out << "today (UTC): reserved " << Usd(today->at("reserved_usd_micros")) << " USD, incurred "
+        << Usd(today->at("incurred_usd_micros")) << " USD, uncertain "
+        << Usd(today->at("uncertain_usd_micros")) << " USD";
+    if (const json::value* limit = today->as_object().if_contains("limit_usd_micros")) {
+      out << "; the limit of all is " << Usd(*limit) << " USD";
+    }
+    out << "\n";
   }
   if (const json::value* uncertain = status.if_contains("uncertain_usd_micros")) {
     out << "in doubt: " << Usd(*uncertain)

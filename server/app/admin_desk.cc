@@ -13,6 +13,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "server/job/budget.h"
 #include "server/job/error.h"
 
 namespace lumaedit {
@@ -53,6 +54,14 @@ json::object Dispatch(const DispatchStatus& status) {
                                           : ""},
           {"held_back_seconds", absl::ToDoubleSeconds(status.held_back)},
           {"one_at_a_time", status.one_at_a_time}};
+}
+
+json::object Today(const Budget& budget, std::optional<std::int64_t> limit) {
+  json::object today = {{"reserved_usd_micros", budget.reserved_usd_micros},
+                        {"incurred_usd_micros", budget.incurred_usd_micros},
+                        {"uncertain_usd_micros", budget.uncertain_usd_micros}};
+  if (limit) today["limit_usd_micros"] = *limit;
+  return today;
 }
 
 void AddRestore(const EngineStatus& engine, json::object& answer) {
@@ -100,26 +109,38 @@ absl::StatusOr<T> AdminDesk::OnStore(Work work) {
   return future.get();
 }
 
-absl::StatusOr<StoreOverview> AdminDesk::AskStore(int most_held) {
-  return OnStore<StoreOverview>(
-      [&store = deps_.store, most_held] { return store.Overview(most_held); });
+absl::StatusOr<AdminDesk::StoreAnswer> AdminDesk::AskStore(int most_held) {
+  const absl::Time day = PeriodOf(BudgetWindow::kDay, deps_.clock.Now()).start;
+  return OnStore<StoreAnswer>(
+      [&store = deps_.store, most_held, day]() -> absl::StatusOr<StoreAnswer> {
+        auto overview = store.Overview(most_held);
+        if (!overview.ok()) return overview.status();
+        const auto today = store.GetBudget("", day);
+        if (!today.ok()) return today.status();
+        return StoreAnswer{*std::move(overview), *today};
+      });
 }
 
 AdminAnswer AdminDesk::Metrics() {
   MutexLock lock(scraping_);
   Snapshot snapshot;
   snapshot.engine = AskEngine();
-  if (auto overview = AskStore(0); overview.ok()) snapshot.store = *std::move(overview);
+  if (auto store = AskStore(0); store.ok()) {
+    snapshot.store = std::move(store->overview);
+    snapshot.today = store->today;
+  }
+  snapshot.daily_limit_usd_micros = deps_.daily_limit_usd_micros;
   snapshot.watchers = deps_.hub.watcher_count();
   snapshot.feeds = deps_.hub.feed_count();
   snapshot.queues = deps_.queues();
   snapshot.streams_ended = deps_.streams_ended();
+  snapshot.refusals = deps_.refusals();
   return {200, "text/plain; version=0.0.4; charset=utf-8", deps_.metrics.Text(snapshot)};
 }
 
 AdminAnswer AdminDesk::Status() {
   const std::optional<EngineStatus> engine = AskEngine();
-  const absl::StatusOr<StoreOverview> store = AskStore(kMostHeld);
+  const absl::StatusOr<StoreAnswer> store = AskStore(kMostHeld);
   json::object status;
   status["ready"] = ready_.load();
   if (engine) {
@@ -135,12 +156,14 @@ AdminAnswer AdminDesk::Status() {
   }
   if (store.ok()) {
     json::object jobs;
-    for (const auto& [state, count] : store->live) jobs[std::string(JobStateName(state))] = count;
+    const StoreOverview& overview = store->overview;
+    for (const auto& [state, count] : overview.live) jobs[std::string(JobStateName(state))] = count;
     status["jobs"] = std::move(jobs);
-    status["held_usd_micros"] = store->held_usd_micros;
-    status["uncertain_usd_micros"] = store->uncertain_usd_micros;
+    status["today"] = Today(store->today, deps_.daily_limit_usd_micros);
+    status["held_usd_micros"] = overview.held_usd_micros;
+    status["uncertain_usd_micros"] = overview.uncertain_usd_micros;
     json::array held;
-    for (const HeldJob& job : store->held) held.emplace_back(Held(job));
+    for (const HeldJob& job : overview.held) held.emplace_back(Held(job));
     status["held"] = std::move(held);
   } else {
     status["store_error"] = std::string(store.status().message());
@@ -153,7 +176,8 @@ AdminAnswer AdminDesk::SetPaused(bool paused) {
   auto changed = paused ? asio::co_spawn(deps_.io, deps_.engine.PauseDispatch(), asio::use_future)
                         : asio::co_spawn(deps_.io, deps_.engine.ResumeDispatch(), asio::use_future);
   if (changed.wait_for(absl::ToChronoNanoseconds(deps_.patience)) != std::future_status::ready) {
-    return Json(503, {{"error", "the store did not answer in time; look at /status"}});
+    return Json(
+        503, {{"error", "the store did not answer in time; look with luma-edit-gateway status"}});
   }
   const absl::Status status = changed.get();
   if (!status.ok()) {
@@ -181,7 +205,10 @@ AdminAnswer AdminDesk::Adopt(const std::string& body) {
   }
   const auto view = OnStore<JobView>(
       [&store = deps_.store, job_id = request.job_id] { return store.View(job_id); });
-  if (!view.ok()) return Json(404, {{"error", std::string(view.status().message())}});
+  if (!view.ok()) {
+    return Json(absl::IsNotFound(view.status()) ? 404 : 503,
+                {{"error", std::string(view.status().message())}});
+  }
   request.caller = view->job.caller;
   request.resolution.expected_sequence = view->job.sequence;
 

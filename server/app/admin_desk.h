@@ -7,13 +7,16 @@
 
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "server/app/admin_server.h"
 #include "server/app/prometheus_metrics.h"
+#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/mutex.h"
 #include "server/base/worker.h"
@@ -31,10 +34,14 @@ class AdminDesk {
     WatchHub& hub;
     ThreadWorker& store_worker;
     PrometheusMetrics& metrics;
+    Clock& clock;
+    std::optional<std::int64_t> daily_limit_usd_micros;  // of all callers; unset: none
     boost::asio::any_io_executor io;
-    // The depths of the workers' queues, and the watch streams that have ended, by reason.
+    // The depths of the workers' queues, the watch streams that have ended and the calls that were
+    // refused, by reason.
     std::function<std::map<std::string, std::size_t>()> queues;
     std::function<std::map<std::string, std::int64_t>()> streams_ended;
+    std::function<std::map<std::string, std::int64_t>()> refusals;
     Log& log;
     absl::Duration patience = absl::Seconds(5);
     absl::Duration upstream_patience = absl::Seconds(25);
@@ -55,7 +62,11 @@ class AdminDesk {
   template <typename T, typename Work>
   absl::StatusOr<T> OnStore(Work work);
   std::optional<EngineStatus> AskEngine();
-  absl::StatusOr<StoreOverview> AskStore(int most_held);
+  struct StoreAnswer {
+    StoreOverview overview;
+    Budget today;  // of all callers
+  };
+  absl::StatusOr<StoreAnswer> AskStore(int most_held);
 
   const Deps deps_;
   std::atomic<bool> ready_ = false;

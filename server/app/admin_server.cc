@@ -65,7 +65,8 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const Address& l
   mg_server_port port;
   std::memset(&port, 0, sizeof port);
   if (server->context_ == nullptr || mg_get_server_ports(server->context_, 1, &port) != 1) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", address));
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen on ", address, ": another process may use the port, or it needs rights"));
   }
   server->port_ = port.port;
   mg_set_request_handler(server->context_, "**", OnRequest, server.get());

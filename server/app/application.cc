@@ -132,7 +132,8 @@ struct Application::Parts {
   asio::io_context io{1};
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> io_work;
   Access upstream;
-  Access previous_upstream;  // empty: no key was used before
+  Access previous_upstream;      // empty: no key was used before
+  std::string upstream_account;  // at the start, for the log
   std::unique_ptr<JobEngine> engine;
   std::thread io_thread;
   bool engine_runs = false;
@@ -257,6 +258,8 @@ absl::Status Application::StartParts() {
                                              .metrics = p.metrics},
                                   config_.engine, p.random.Uuid());
   p.jobs->SetListener(p.engine.get());
+  // From here on the I/O thread looks at the key.
+  p.upstream_account = p.upstream.client->Account();
   p.io_work.emplace(p.io.get_executor());
   p.io_thread = std::thread([&p] {
     pthread_setname_np(pthread_self(), "io");
@@ -326,6 +329,8 @@ absl::Status Application::StartAdmin() {
       .hub = *p.hub,
       .store_worker = *p.store_worker,
       .metrics = p.metrics,
+      .clock = p.clock,
+      .daily_limit_usd_micros = config_.budget.daily_limit_usd_micros,
       .io = p.io.get_executor(),
       .queues =
           [&p] {
@@ -343,6 +348,7 @@ absl::Status Application::StartAdmin() {
             }
             return ended;
           },
+      .refusals = [&p] { return p.service->refusals(); },
       .log = log_});
   auto admin = AdminServer::Start(
       config_.listening.admin_address,
@@ -368,7 +374,7 @@ void Application::LogStart() {
                         {"tls", config_.listening.HasTls()},
                         {"data_dir", config_.storing.data_dir},
                         {"upstream", HostOf(config_.asking.base_url)},
-                        {"upstream_account", p.upstream.client->Account()}});
+                        {"upstream_account", p.upstream_account}});
   const auto& limit = config_.budget.daily_limit_usd_micros;
   log_.Info("spend_limit", {{"usd_per_day", limit ? PrintUsd(*limit) : "none"},
                             {"is_default", !config_.spend_limit_usd_per_day.has_value()}});

@@ -244,7 +244,7 @@ SettingList SettingsOf(Config& config) {
               "A plaintext port for probes (health and reflection only). Empty: none");
   list.Listen(
       "admin-listen", &config.listening.admin_address,
-      "HTTP for who runs it: metrics, status, pause and resume. Loopback only. Empty: none");
+      "HTTP for who runs it: metrics, status, pause, resume, adopt. Loopback only. Empty: none");
   list.File("tls-cert-file", &config.listening.tls_cert_file,
             "PEM certificate chain of the server. Empty: no TLS");
   list.File("tls-key-file", &config.listening.tls_key_file, "PEM key of --tls-cert-file");
@@ -307,7 +307,7 @@ SettingList SettingsOf(Config& config) {
 
   list.Group("Money");
   list.Usd("default-budget-usd", &config.budget.limit_usd_micros,
-           "Most that a caller's jobs may cost in a window. Empty: no limit");
+           "Most that a caller's jobs may cost in a window. 0: nothing. Empty: no limit");
   list.Choice("budget-window", &config.budget_window, {"day", "month"},
               "The window of a budget, of the calendar in UTC");
   list.Usd(
@@ -333,8 +333,10 @@ SettingList SettingsOf(Config& config) {
                 absl::Hours(1), "Pause of dispatch after three answers in a row that left a doubt");
   list.Duration("doubt-pause-most", &dispatch.unclear_pause_most, absl::Milliseconds(100),
                 absl::Hours(1), "What that pause doubles to");
-  list.Number("poll-rate", &poll.requests_per_second, 0.1, 1000,
-              "Most reads of the upstream a second, over all jobs");
+  list.Number(
+      "poll-rate", &poll.requests_per_second, 0.1, 1000,
+      "Most polls of the upstream a second, over all jobs; the search for jobs in doubt is not "
+      "counted");
   list.Duration("poll-first", &poll.first, absl::Milliseconds(50), absl::Minutes(10),
                 "Wait before the first poll of a job; grows by 1.3");
   list.Duration("poll-most", &poll.most, absl::Milliseconds(50), absl::Minutes(10),
@@ -363,10 +365,10 @@ SettingList SettingsOf(Config& config) {
                 absl::Hours(720), "For how long after its end");
   list.Duration("retention", &config.engine.retention.jobs, absl::Hours(1), absl::Hours(87600),
                 "How long a job is kept after its end; what is live or HELD is kept always");
-  list.Duration("request-id-retention", &config.engine.retention.request_ids, absl::Hours(1),
-                absl::Hours(87600),
-                "How long a request_id is remembered after its submission, so that none is a new "
-                "job again");
+  list.Duration(
+      "request-id-retention", &config.engine.retention.request_ids, absl::Hours(1),
+      absl::Hours(87600),
+      "How long a request_id is remembered after its submission; a repeat later is a new job");
 
   list.Group("Process");
   list.Choice("log-level", &config.running.log_level, {"debug", "info", "warning", "error"},

@@ -32,6 +32,7 @@ absl::StatusOr<Secret> CheckedKey(std::string bytes) {
 
 absl::StatusOr<Secret> ReadKeyFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::InvalidArgumentError("the key file cannot be read");
   std::string bytes(kMostKeyBytes + 2, '\0');
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<std::size_t>(file.gcount()));
@@ -60,7 +61,9 @@ const Secret& KeyFile::Current() {
   stamp_ = stamp;
   auto key = ReadKeyFile(path_);
   if (!key.ok()) {
-    log_.Error("key_file_unusable", {{"error", std::string(key.status().message())}});
+    // The key that was read before is used on.
+    log_.Error("key_file_unusable",
+               {{"path", path_}, {"error", std::string(key.status().message())}});
   } else if (*key == key_) {
     log_.Debug("key_file_rewritten");
   } else {

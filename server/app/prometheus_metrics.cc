@@ -8,6 +8,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -81,6 +82,10 @@ struct PrometheusMetrics::Series {
   Gauge* unknown_records = nullptr;
   Gauge* held_usd_micros = nullptr;
   Gauge* uncertain_usd_micros = nullptr;
+  Gauge* today_reserved = nullptr;
+  Gauge* today_incurred = nullptr;
+  Gauge* today_uncertain = nullptr;
+  Gauge* daily_limit = nullptr;
   Gauge* paused_by_operator = nullptr;
   Gauge* held_back_by_restore = nullptr;
   Gauge* held_back_by_refusal = nullptr;
@@ -94,6 +99,7 @@ struct PrometheusMetrics::Series {
   Gauge* engine_answers = nullptr;
   prometheus::Family<Gauge>* queues = nullptr;
   prometheus::Family<Counter>* streams_ended = nullptr;
+  prometheus::Family<Counter>* refusals = nullptr;
 };
 
 PrometheusMetrics::PrometheusMetrics(const std::string& version)
@@ -128,6 +134,18 @@ PrometheusMetrics::PrometheusMetrics(const std::string& version)
       gauge("lumaedit_held_usd_micros", "Money in doubt of HELD jobs, in micro-dollars, at most");
   s.uncertain_usd_micros = gauge("lumaedit_uncertain_usd_micros",
                                  "Money in doubt of all jobs, in micro-dollars, at most");
+
+  const auto today = [&](const char* charge) {
+    return gauge("lumaedit_today_usd_micros",
+                 "Money of the jobs that were submitted today (UTC), by the state of their charge, "
+                 "in micro-dollars, at most",
+                 {{"charge", charge}});
+  };
+  s.today_reserved = today("reserved");
+  s.today_incurred = today("incurred");
+  s.today_uncertain = today("uncertain");
+  s.daily_limit = gauge("lumaedit_daily_limit_usd_micros",
+                        "What they may cost together; +Inf where there is no limit");
 
   auto& posts = BuildCounter()
                     .Name("lumaedit_posts_total")
@@ -196,6 +214,10 @@ PrometheusMetrics::PrometheusMetrics(const std::string& version)
                          .Name("lumaedit_streams_ended_total")
                          .Help("Watch streams that have ended, by reason")
                          .Register(registry);
+  s.refusals = &BuildCounter()
+                    .Name("lumaedit_refusals_total")
+                    .Help("Calls that were refused, by the reason that their callers were told")
+                    .Register(registry);
 }
 
 PrometheusMetrics::~PrometheusMetrics() = default;
@@ -257,10 +279,15 @@ void PrometheusMetrics::Show(const Snapshot& snapshot) {
     s.queues->Add({{"queue", name}}).Set(static_cast<double>(depth));
   };
   for (const auto& [name, depth] : snapshot.queues) queue(name, depth);
-  for (const auto& [reason, count] : snapshot.streams_ended) {
-    Counter& ended = s.streams_ended->Add({{"reason", reason}});
-    ended.Increment(static_cast<double>(count) - ended.Value());
-  }
+  const auto count_up = [](prometheus::Family<Counter>& family,
+                           const std::map<std::string, std::int64_t>& counts) {
+    for (const auto& [reason, count] : counts) {
+      Counter& counter = family.Add({{"reason", absl::AsciiStrToLower(reason)}});
+      counter.Increment(static_cast<double>(count) - counter.Value());
+    }
+  };
+  count_up(*s.streams_ended, snapshot.streams_ended);
+  count_up(*s.refusals, snapshot.refusals);
   // A part that does not answer keeps its last values, and lumaedit_answers says so.
   if (snapshot.store) {
     for (const auto& [state, jobs] : s.jobs) {
@@ -269,7 +296,12 @@ void PrometheusMetrics::Show(const Snapshot& snapshot) {
     }
     s.held_usd_micros->Set(Micros(snapshot.store->held_usd_micros));
     s.uncertain_usd_micros->Set(Micros(snapshot.store->uncertain_usd_micros));
+    s.today_reserved->Set(Micros(snapshot.today.reserved_usd_micros));
+    s.today_incurred->Set(Micros(snapshot.today.incurred_usd_micros));
+    s.today_uncertain->Set(Micros(snapshot.today.uncertain_usd_micros));
   }
+  const auto& limit = snapshot.daily_limit_usd_micros;
+  s.daily_limit->Set(limit ? Micros(*limit) : std::numeric_limits<double>::infinity());
   if (snapshot.engine) {
     const EngineStatus& engine = *snapshot.engine;
     const DispatchStatus& dispatch = engine.dispatch;

@@ -29,10 +29,13 @@ namespace lumaedit {
 struct Snapshot {
   std::optional<EngineStatus> engine;
   std::optional<StoreOverview> store;
+  Budget today;                                        // of all callers; with `store`
+  std::optional<std::int64_t> daily_limit_usd_micros;  // unset: none
   std::size_t watchers = 0;
   std::size_t feeds = 0;
   std::map<std::string, std::size_t> queues;          // by worker
   std::map<std::string, std::int64_t> streams_ended;  // by reason, since the start
+  std::map<std::string, std::int64_t> refusals;       // by reason, since the start
 };
 
 class PrometheusMetrics final : public JobMetrics {

@@ -20,7 +20,8 @@ constexpr absl::Duration kInterval = absl::Minutes(1);
 // Those who wait for another's read look again then.
 constexpr absl::Duration kLongestLook = absl::Minutes(2);
 
-// A caller waits thirty seconds: who would have to wait longer for the read alone is told so.
+// Callers wait thirty seconds for all of it: who would wait longer than this for the first turn is
+// told so.
 constexpr absl::Duration kLongestTurn = absl::Seconds(10);
 
 absl::Status CheckAccepted(const Job& job) {
@@ -92,7 +93,11 @@ asio::awaitable<absl::StatusOr<Job>> OutputRefresher::Ask(const Job& job, Look& 
   }
   if (!co_await poller_.AwaitTurn(Poller::ReadFor::kFinalJob)) {
     looks_.erase(job_id);
-    co_return UpstreamUnavailable("this process is stopping", absl::Seconds(1));
+    ErrorDetail detail;
+    detail.reason = ErrorReason::kDraining;
+    detail.retry_after = absl::Seconds(1);
+    co_return MakeError(absl::StatusCode::kUnavailable, std::move(detail),
+                        "this process is stopping; send the call again");
   }
   const Accounts::Reader reader = context_.accounts().ReaderFor(job.upstream_account);
   // A key that is not learned may be of the same account: what it reads shows it.

@@ -31,8 +31,9 @@ class Poller {
   void Remove(const std::string& job_id);
   void Wake();
 
-  // All reads share one cap. Those for final jobs get every other request at most, so that they
-  // keep no running job waiting, however many are due at once.
+  // Polls and reads for final jobs share one cap (the reconciler's passes are not under it). Reads
+  // for final jobs get every other request at most, so that half is left to running jobs however
+  // many are due at once.
   enum class ReadFor { kRunningJob, kFinalJob };
   // Returns when the next read is to be made: true, or false at once when the engine drains.
   boost::asio::awaitable<bool> AwaitTurn(ReadFor whom);

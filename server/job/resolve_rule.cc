@@ -49,8 +49,10 @@ absl::Status CheckResolution(const Job& job, const Resolution& resolution) {
   const auto& candidates = job.candidate_upstream_ids;
   if (std::find(candidates.begin(), candidates.end(), resolution.adopt_upstream_id) ==
       candidates.end()) {
-    return MakeError(absl::StatusCode::kInvalidArgument, ErrorReason::kNotACandidate,
-                     "adopt_upstream_id is none of the job's candidate_upstream_ids");
+    return MakeError(
+        absl::StatusCode::kInvalidArgument, ErrorReason::kNotACandidate,
+        "adopt_upstream_id is none of the job's candidate_upstream_ids; who runs the gateway "
+        "may adopt any: luma-edit-gateway adopt");
   }
   return absl::OkStatus();
 }

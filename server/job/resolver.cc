@@ -21,7 +21,9 @@ constexpr absl::Duration kUsualWait = absl::Seconds(10);
 
 absl::Status OtherAccount() {
   return UpstreamUnavailable(
-      "the job was sent under another upstream account, which the present key cannot ask about",
+      "the job was sent under another upstream account, which the present key cannot ask about; "
+      "who "
+      "runs the gateway can name that key with --gmi-previous-api-key-file",
       kUsualWait);
 }
 
@@ -153,8 +155,9 @@ asio::awaitable<absl::Status> Resolver::CheckNothingFits(const JobView& view) {
     ErrorDetail detail;
     detail.reason = ErrorReason::kRecordFound;
     detail.metadata["candidate_upstream_ids"] = absl::StrJoin(fitting, ",");
-    co_return MakeError(absl::StatusCode::kFailedPrecondition, std::move(detail),
-                        "the upstream's list has a record that fits the job");
+    co_return MakeError(
+        absl::StatusCode::kFailedPrecondition, std::move(detail),
+        "the upstream's list has a record that fits the job: look at its candidates again");
   }
   // A list that is too long to be read back to an old job does not keep it for ever; one that could
   // not be read is asked again.

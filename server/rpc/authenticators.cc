@@ -34,18 +34,18 @@ PeerCredentials PeerOf(const grpc::ServerContextBase& context) {
   peer.address = context.peer();
   const auto auth = context.auth_context();
   if (!auth || !auth->IsPeerAuthenticated()) return peer;
-  for (grpc::string_ref type :
+  for (const grpc::string_ref& type :
        auth->FindPropertyValues(GRPC_TRANSPORT_SECURITY_TYPE_PROPERTY_NAME)) {
     if (type == GRPC_TLS_TRANSPORT_SECURITY_TYPE || type == GRPC_SSL_TRANSPORT_SECURITY_TYPE) {
       peer.secure = true;
     }
   }
   if (!peer.secure) return peer;
-  for (grpc::string_ref name : auth->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME)) {
+  for (const grpc::string_ref& name : auth->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME)) {
     peer.certificate_names.push_back(
         absl::StrCat(kUri, absl::string_view(name.data(), name.size())));
   }
-  for (grpc::string_ref name : auth->FindPropertyValues(GRPC_PEER_DNS_PROPERTY_NAME)) {
+  for (const grpc::string_ref& name : auth->FindPropertyValues(GRPC_PEER_DNS_PROPERTY_NAME)) {
     peer.certificate_names.push_back(
         absl::StrCat(kDns, absl::string_view(name.data(), name.size())));
   }
@@ -75,7 +75,8 @@ absl::StatusOr<CallerIdentity> CertificateAuthenticator::Authenticate(
       }
     }
   }
-  return Unauthenticated("the client certificate has no usable URI or DNS name");
+  return Unauthenticated(
+      "the client certificate needs a subject alternative name of kind URI or DNS");
 }
 
 }  // namespace lumaedit

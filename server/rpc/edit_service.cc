@@ -88,6 +88,7 @@ absl::StatusOr<CallerIdentity> GrpcEditService::Authenticate(
 }
 
 void GrpcEditService::Refuse(const Call& call, const absl::Status& status) {
+  refusals_.Count(status);
   if (IsHiddenFault(status)) {
     deps_.log.Error("call_failed",
                     {{"method", call.method}, {"error", std::string(status.message())}});

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,7 @@
 #include "server/job/source_service.h"
 #include "server/job/upstream_calls.h"
 #include "server/job/watch_hub.h"
+#include "server/rpc/refusals.h"
 #include "server/rpc/rpc_settings.h"
 #include "server/rpc/stream_reactor.h"
 #include "server/rpc/stream_registry.h"
@@ -67,6 +69,9 @@ class GrpcEditService final : public RawEditService {
 
   std::size_t open_streams() const { return streams_.size(); }
   std::size_t open_uploads() const { return uploads_.size(); }
+
+  // Calls that were refused, since the start.
+  std::map<std::string, std::int64_t> refusals() const { return refusals_.ByReason(); }
 
   // Watch streams that have ended, since the start.
   std::int64_t ended_streams(StreamEnd how) const { return streams_.ended(how); }
@@ -121,6 +126,8 @@ class GrpcEditService final : public RawEditService {
 
   absl::StatusOr<CallerIdentity> Authenticate(const grpc::CallbackServerContext& context) const;
   void Refuse(const Call& call, const absl::Status& status);
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* RefuseWatch(const absl::Status& status);
+  grpc::ServerReadReactor<grpc::ByteBuffer>* RefuseUpload(const absl::Status& status);
   template <typename Request, typename Handle>
   grpc::ServerUnaryReactor* Unary(const Call& call, const grpc::CallbackServerContext& context,
                                   const grpc::ByteBuffer& bytes, Handle handle);
@@ -135,6 +142,7 @@ class GrpcEditService final : public RawEditService {
   const RpcSettings settings_;
   const std::shared_ptr<std::atomic<std::int64_t>> submit_bytes_ =
       std::make_shared<std::atomic<std::int64_t>>(0);
+  Refusals refusals_;
   StreamRegistry streams_;
   StreamRegistry uploads_;
 };

@@ -89,7 +89,8 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> Build(grpc::ServerBuilder& builder
                                                     const std::string& address, const int& port) {
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (!server || port == 0) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", address));
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen on ", address, ": another process may use the port, or it needs rights"));
   }
   return server;
 }

@@ -80,7 +80,7 @@ class GrpcServer {
   void Shutdown(absl::Duration grace);
 
  private:
-  GrpcServer(GrpcEditService& service) : service_(service) {}
+  explicit GrpcServer(GrpcEditService& service) : service_(service) {}
 
   GrpcEditService& service_;
   std::unique_ptr<grpc::Server> server_;

@@ -7,15 +7,21 @@
 
 namespace lumaedit {
 
+grpc::ServerReadReactor<grpc::ByteBuffer>* GrpcEditService::RefuseUpload(
+    const absl::Status& status) {
+  refusals_.Count(status);
+  return new RefusedUpload(status);
+}
+
 grpc::ServerReadReactor<grpc::ByteBuffer>* GrpcEditService::UploadSource(
     grpc::CallbackServerContext* context, grpc::ByteBuffer* response) {
   auto caller = Authenticate(*context);
-  if (!caller.ok()) return new RefusedUpload(caller.status());
+  if (!caller.ok()) return RefuseUpload(caller.status());
   auto reactor = std::make_shared<UploadReactor>(
       UploadReactor::Deps{deps_.sources, uploads_, deps_.clock, deps_.log}, caller->caller,
       settings_.upload_silence, response);
   if (absl::Status added = uploads_.Add(reactor, {caller->caller}); !added.ok()) {
-    return new RefusedUpload(added);
+    return RefuseUpload(added);
   }
   reactor->Start();
   return reactor.get();

@@ -132,11 +132,15 @@ bool IsHiddenFault(const absl::Status& status) {
          status.code() == absl::StatusCode::kDataLoss;
 }
 
+ErrorReason ReasonOf(const absl::Status& status) {
+  const ErrorReason reason = DetailOf(status).reason;
+  return reason == ErrorReason::kUnspecified ? UsualReason(status.code()) : reason;
+}
+
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   const ErrorDetail detail = DetailOf(status);
-  const ErrorReason reason =
-      detail.reason == ErrorReason::kUnspecified ? UsualReason(status.code()) : detail.reason;
+  const ErrorReason reason = ReasonOf(status);
 
   google::rpc::Status out;
   out.set_code(static_cast<int>(status.code()));

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "server/job/error.h"
 
 namespace lumaedit {
 
@@ -16,6 +17,9 @@ inline constexpr char kErrorDomain[] = "lumaedit.v1";
 // kBudgetExceeded, RetryInfo where a retry may help. Texts of INTERNAL faults are ours alone: the
 // caller gets a fixed one. The whole stays below the 8 KB that clients accept as metadata.
 grpc::Status ToGrpcStatus(const absl::Status& status);
+
+// The reason that the caller is told.
+ErrorReason ReasonOf(const absl::Status& status);
 
 // Does the text of `status` stay behind, so that it belongs into the log?
 bool IsHiddenFault(const absl::Status& status);

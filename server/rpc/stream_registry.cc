@@ -71,7 +71,7 @@ absl::Status StreamRegistry::AtLimit(const Limit& limit) const {
 }
 
 std::string StreamRegistry::TooMany() const {
-  return absl::StrCat("the gateway has more ", AbslView(settings_.kind), " than it can serve");
+  return absl::StrCat("the gateway has as many ", AbslView(settings_.kind), " as it takes");
 }
 
 void StreamRegistry::Remove(const WatchedStream* stream) {
@@ -110,7 +110,9 @@ absl::Duration StreamRegistry::SpreadAge(absl::Duration usual) {
 
 absl::Status StreamRegistry::EndOf(const absl::Status& status) {
   const ErrorReason reason = DetailOf(status).reason;
-  if (reason == ErrorReason::kOverloaded) return ComeBack(reason, TooMany());
+  if (reason == ErrorReason::kOverloaded) {
+    return ComeBack(reason, "too many calls are waiting for the store");
+  }
   // A reply that was dropped.
   if (absl::IsUnavailable(status) && reason == ErrorReason::kUnspecified) {
     return ComeBack(ErrorReason::kDraining, kStopping);

@@ -88,12 +88,18 @@ StreamReactor::Times GrpcEditService::StreamTimes(absl::Duration heartbeat) {
   return {heartbeat, streams_.SpreadAge(settings_.stream_age), settings_.stalled_write};
 }
 
+grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::RefuseWatch(
+    const absl::Status& status) {
+  refusals_.Count(status);
+  return new RefusedStream(status);
+}
+
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::StartStream(
     const std::shared_ptr<StreamReactor>& reactor, const grpc::CallbackServerContext& context,
     const std::string& caller) {
   // The peer's address and port name the connection.
   if (absl::Status added = streams_.Add(reactor, {context.peer(), caller}); !added.ok()) {
-    return new RefusedStream(added);
+    return RefuseWatch(added);
   }
   reactor->Start();
   return reactor.get();
@@ -102,13 +108,13 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::StartStream(
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::WatchJob(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
   auto caller = Authenticate(*context);
-  if (!caller.ok()) return new RefusedStream(caller.status());
+  if (!caller.ok()) return RefuseWatch(caller.status());
   v1::WatchJobRequest message;
-  if (!ParseMessage(*request, message)) return new RefusedStream(Malformed());
+  if (!ParseMessage(*request, message)) return RefuseWatch(Malformed());
   std::vector<Violation> violations = CheckJobId(message.job_id());
   CheckSequence(message, violations);
   const absl::Duration heartbeat = HeartbeatOf(message, settings_, violations);
-  if (!violations.empty()) return new RefusedStream(InvalidFields(std::move(violations)));
+  if (!violations.empty()) return RefuseWatch(InvalidFields(std::move(violations)));
 
   WatchReactor::Request watch;
   watch.caller = caller->caller;
@@ -124,9 +130,9 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::WatchJob(
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::WatchJobs(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
   auto caller = Authenticate(*context);
-  if (!caller.ok()) return new RefusedStream(caller.status());
+  if (!caller.ok()) return RefuseWatch(caller.status());
   v1::WatchJobsRequest message;
-  if (!ParseMessage(*request, message)) return new RefusedStream(Malformed());
+  if (!ParseMessage(*request, message)) return RefuseWatch(Malformed());
   std::vector<Violation> violations;
   JobsWatchReactor::Request watch;
   auto filter = std::make_shared<const JobsFilter>(FilterOf(message, violations));
@@ -134,7 +140,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GrpcEditService::WatchJobs(
   watch.filter = std::move(filter);
   watch.from = PositionOf(message.resume_token(), watch.filter_hash, violations);
   const absl::Duration heartbeat = HeartbeatOf(message, settings_, violations);
-  if (!violations.empty()) return new RefusedStream(InvalidFields(std::move(violations)));
+  if (!violations.empty()) return RefuseWatch(InvalidFields(std::move(violations)));
 
   watch.caller = caller->caller;
   return StartStream(std::make_shared<JobsWatchReactor>(

@@ -163,8 +163,10 @@ absl::StatusOr<std::vector<JobTransition>> ReadChanges(SqliteConnection& connect
     Statement purged = connection.Prepare("SELECT purged_change FROM callers WHERE caller = ?");
     ASSIGN_OR_RETURN(const bool known, purged.Bind(caller).Step());
     if (known && after < purged.Int(0)) {
-      return MakeError(absl::StatusCode::kOutOfRange, ErrorReason::kTokenTooOld,
-                       "transitions after this position are no longer kept");
+      return MakeError(
+          absl::StatusCode::kOutOfRange, ErrorReason::kTokenTooOld,
+          "transitions after this position are no longer kept; list the jobs and begin with the "
+          "list's watch_token");
     }
   }
   static const std::string sql =

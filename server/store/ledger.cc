@@ -85,7 +85,11 @@ absl::Status CheckLimits(SqliteConnection& connection, const std::vector<SpendLi
     // The sum over all callers tells one of them what the others spend.
     if (is_own) detail.metadata["used_usd_micros"] = absl::StrCat(used);
     return MakeError(absl::StatusCode::kResourceExhausted, std::move(detail),
-                     "the job's price does not fit into what is left of the budget");
+                     is_own
+                         ? "the job may cost more than is left of the caller's budget; GetBudget "
+                           "shows it"
+                         : "the job may cost more than is left of what all callers together may "
+                           "spend today (UTC); who runs the gateway can raise it");
   }
   return absl::OkStatus();
 }

@@ -40,7 +40,7 @@ absl::Status Newer(const std::string& path, std::int64_t version) {
   return absl::FailedPreconditionError(
       absl::StrCat("the database ", path, " has schema version ", version,
                    ", written by a newer gateway; this one knows up to ", NewestSchemaVersion(),
-                   ". It was left as it is"));
+                   ". It was left as it is: start the newer gateway again, or restore a backup"));
 }
 
 absl::Status CheckHeader(const std::string& path) {

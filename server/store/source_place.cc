@@ -63,7 +63,7 @@ absl::Status NotAtTheOffset(std::int64_t received_bytes) {
   detail.reason = ErrorReason::kUploadOffset;
   detail.metadata = {{"received_bytes", absl::StrCat(received_bytes)}};
   return MakeError(absl::StatusCode::kFailedPrecondition, std::move(detail),
-                   "the upload goes on at another offset");
+                   absl::StrCat("the upload goes on at offset ", received_bytes));
 }
 
 absl::Status BytesMissing(const SourceInfo& info) {

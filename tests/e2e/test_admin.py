@@ -90,7 +90,7 @@ class Admin(EndToEndTest):
     def test_status_shows_what_is_held(self):
         simulator = self.simulator("--time-factor", "60")
         simulator.control("faults", {"fault": "lost", "on": "post", "times": 1})
-        gateway = self.gateway(simulator, "--confirm-window", "2s")
+        gateway = self.gateway(simulator, "--confirm-window", "2s", "--spend-limit-usd-per-day", "25")
         code, lines, err = Cli(gateway.address()).run(
             "submit", "--prompt", "x", "--generation-id", "g", "--watch")
         self.assertEqual(code, 3, err)
@@ -99,7 +99,14 @@ class Admin(EndToEndTest):
         (held,) = json.loads(text)["held"]
         charge = transitions_of(lines)[-1]["charge"]["amount"]
         self.assertEqual(str(held["max_usd_micros"]), charge["maxUsdMicros"])
-        self.assertIn(held["job_id"], gateway.command("status")[1])
+        # Nothing is in it if the day (UTC) has just begun.
+        today = json.loads(text)["today"]
+        self.assertIn(str(today["uncertain_usd_micros"]), (charge["maxUsdMicros"], "0"))
+        self.assertEqual((today["reserved_usd_micros"], today["limit_usd_micros"]), (0, 25_000_000))
+        printed = gateway.command("status")[1]
+        self.assertIn(held["job_id"], printed)
+        self.assertRegex(printed, r"\ntoday \(UTC\): reserved 0 USD, .*; the limit of all is 25 USD\n")
+        self.assertEqual(total(self.metrics(gateway)[0], "lumaedit_daily_limit_usd_micros"), 25_000_000)
 
     def test_a_person_gives_a_held_job_its_record(self):
         simulator = self.simulator("--time-factor", "60")

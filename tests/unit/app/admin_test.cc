@@ -125,6 +125,8 @@ TEST_F(AdminServerTest, ResumeOfARestoredStoreSaysWhatItWaitsFor) {
               AllOf(HasSubstr("3 PENDING"), HasSubstr("--gmi-previous-api-key-file")));
   EXPECT_THAT(printed("account"), AllOf(HasSubstr("3 accounts"), HasSubstr("resume")));
   EXPECT_THAT(printed("jobs_in_doubt"), HasSubstr("3 jobs"));
+  EXPECT_THAT(printed("short_list"),
+              AllOf(HasSubstr("3 jobs"), HasSubstr("cancelled"), HasSubstr("resume")));
   EXPECT_THAT(printed("person"), AllOf(HasSubstr("3 records"), HasSubstr("resume")));
 }
 
@@ -146,8 +148,10 @@ TEST(PrometheusMetrics, CountsUnderTheRightLabels) {
   snapshot.store = StoreOverview{};
   snapshot.store->live[JobState::kHeld] = 2;
   snapshot.store->held_usd_micros = 1'440'000;
+  snapshot.today = {.reserved_usd_micros = 1, .incurred_usd_micros = 2, .uncertain_usd_micros = 3};
   snapshot.queues = {{"store", 9}};
   snapshot.streams_ended = {{"rotated", 6}};
+  snapshot.refusals = {{"BUDGET_EXCEEDED", 7}};
   const std::string text = metrics.Text(snapshot);
   for (const char* line :
        {"lumaedit_build_info{version=\"1.2.3\"} 1\n",
@@ -166,11 +170,16 @@ TEST(PrometheusMetrics, CountsUnderTheRightLabels) {
         "lumaedit_jobs{state=\"held\"} 2\n",
         "lumaedit_jobs{state=\"pending\"} 0\n",
         "lumaedit_held_usd_micros 1440000\n",
+        "lumaedit_today_usd_micros{charge=\"reserved\"} 1\n",
+        "lumaedit_today_usd_micros{charge=\"incurred\"} 2\n",
+        "lumaedit_today_usd_micros{charge=\"uncertain\"} 3\n",
+        "lumaedit_daily_limit_usd_micros +Inf\n",
         "lumaedit_dispatch_paused{by=\"refusal\"} 1\n",
         "lumaedit_dispatch_paused{by=\"doubt\"} 0\n",
         "lumaedit_dispatch_held_back_seconds 30\n",
         "lumaedit_queue_depth{queue=\"store\"} 9\n",
         "lumaedit_streams_ended_total{reason=\"rotated\"} 6\n",
+        "lumaedit_refusals_total{reason=\"budget_exceeded\"} 7\n",
         "lumaedit_answers{part=\"store\"} 1\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }

@@ -13,6 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::Pair;
 
 class JobCalls : public ::testing::Test {
  protected:
@@ -99,6 +100,19 @@ TEST_F(JobCalls, ARepeatWithAnotherBodyNamesTheDifferences) {
   EXPECT_EQ(failure.reason, "REQUEST_ID_REUSED");
   EXPECT_EQ(failure.metadata.at("differing_fields"), "edit.prompt,max_price_usd_micros");
   EXPECT_EQ(gateway_.JobCount(), 1);
+}
+
+TEST_F(JobCalls, RefusalsAreCountedByTheirReason) {
+  v1::Job job;
+  EXPECT_FALSE(Get("unknown", &job).ok());
+  EXPECT_FALSE(Get("unknown", &job).ok());
+  EXPECT_FALSE(Get(std::string(65, 'a'), &job).ok());
+  grpc::ClientContext context;
+  v1::WatchJobResponse message;
+  EXPECT_FALSE(stub_->WatchJob(&context, {})->Read(&message));
+  EXPECT_TRUE(Submit(gateway_.Good(), &job).ok());
+  EXPECT_THAT(gateway_.service().refusals(),
+              ElementsAre(Pair("INVALID_FIELDS", 2), Pair("JOB_NOT_FOUND", 2)));
 }
 
 TEST_F(JobCalls, AnUnknownJobIsNotFoundInEveryCall) {
