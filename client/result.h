@@ -14,8 +14,11 @@ namespace lumaedit::client {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : held_(std::in_place_index<0>, std::move(value)) {}
-  Result(ClientError error) : held_(std::in_place_index<1>, std::move(error)) {}
+  // Not explicit, so that either can be returned.
+  Result(T value)  // NOLINT(google-explicit-constructor)
+      : held_(std::in_place_index<0>, std::move(value)) {}
+  Result(ClientError error)  // NOLINT(google-explicit-constructor)
+      : held_(std::in_place_index<1>, std::move(error)) {}
 
   bool ok() const { return held_.index() == 0; }
 

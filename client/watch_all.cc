@@ -175,7 +175,7 @@ std::optional<std::int32_t> WatchAll::KnownOf(const v1::Job& job) const {
 
 WatchAll::Ended WatchAll::Fill(const std::string& job_id, std::int32_t known, std::int32_t until) {
   WatchOptions options;
-  static_cast<FollowOptions&>(options) = options_;
+  static_cast<FollowOptions&>(options) = static_cast<const FollowOptions&>(options_);
   options.timeout = loop_.Left();
   // A job that has gone back (a restored store) never gets there: what is, is enough.
   options.on_caught_up = [](const v1::Job&) { return WatchStep::kStop; };
