@@ -181,6 +181,7 @@ asio::awaitable<AttemptReport> AttemptDriver::Conclude(Exchange& exchange, PostR
   }
   const absl::Time now = context_.clock().Now();
   fact.record_time = now;
+  if (IsSet(result.upstream_date)) fact.upstream_offset = OffsetOf(result.upstream_date, now);
   (co_await context_.RecordFact(exchange.job.id, exchange.attempt.number, fact, /*ended=*/true))
       .IgnoreError();
   CrashPoint("dispatch.recorded");

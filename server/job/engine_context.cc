@@ -114,8 +114,7 @@ void EngineContext::Committed(const Change& change) {
 
 void EngineContext::LearnDate(absl::Time upstream_date) {
   if (!IsSet(upstream_date)) return;
-  // The header counts whole seconds: the middle of the second is the best guess.
-  upstream_time_.offset = upstream_date + absl::Milliseconds(500) - deps_.clock.Now();
+  upstream_time_.offset = OffsetOf(upstream_date, deps_.clock.Now());
 }
 
 }  // namespace lumaedit

@@ -6,6 +6,10 @@
 
 namespace lumaedit {
 
+absl::Duration OffsetOf(absl::Time upstream_date, absl::Time now) {
+  return upstream_date + absl::Milliseconds(500) - now;
+}
+
 Window WindowOf(const Attempt& attempt, const UpstreamTime& time,
                 const ReconcileSettings& settings) {
   const absl::Duration offset = time.offset.value_or(absl::ZeroDuration());
@@ -72,9 +76,11 @@ Finding FindRecord(const Pass& pass, const Attempt& attempt,
                    const ReconcileSettings& settings) {
   Finding finding;
   std::vector<const UpstreamRecord*> fitting;
+  bool may_be_live = false;
   for (const UpstreamRecord& record : pass.unowned) {
     if (!MayFit(record, attempt, time, settings)) continue;
     finding.candidate_ids.push_back(record.id);
+    may_be_live = may_be_live || record.status != UpstreamStatus::kFailed;
     if (Fits(record, attempt, time, settings)) fitting.push_back(&record);
   }
   if (!pass.Covers(WidestWindowOf(attempt, time, settings).from)) return finding;
@@ -100,7 +106,7 @@ Finding FindRecord(const Pass& pass, const Attempt& attempt,
   // Of two records the failed one may be the refused twin of the accepted one: of one that a wrong
   // clock moves out of the window, or of one that shows later.
   const bool reads_failed = record.status == UpstreamStatus::kFailed;
-  if (reads_failed && finding.candidate_ids.size() > 1) return finding;
+  if (reads_failed && may_be_live) return finding;
   const bool wait = reads_failed && !VisibilityOver(attempt, time, settings, pass.read_time);
   finding.kind = wait ? FindingKind::kNotYet : FindingKind::kAdopt;
   finding.record = record;

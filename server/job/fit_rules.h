@@ -20,6 +20,10 @@ struct UpstreamTime {
   }
 };
 
+// What a `Date` header says of the upstream's clock. It counts whole seconds: the middle of the
+// second is the best guess.
+absl::Duration OffsetOf(absl::Time upstream_date, absl::Time now);
+
 // One reading of the list, newest first: the records that no job owns.
 struct Pass {
   std::vector<UpstreamRecord> unowned;
@@ -65,8 +69,8 @@ enum class FindingKind {
   kAdopt,      // exactly one fits, and it fits no other attempt
   kNotYet,     // one fits, but it is `failed` and another may still show
   kAmbiguous,  // several fit, or one fits several attempts, or its echo is empty, or it may be one
-               // that a person has given to another job, or it reads `failed` and is not alone in
-               // the widest window
+               // that a person has given to another job, or it reads `failed` and one that does
+               // not lies in the widest window
   kProvesNothing,
 };
 

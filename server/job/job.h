@@ -156,6 +156,8 @@ struct Fact {
   std::optional<Outcome> outcome;  // kAccepted with a record that is already final
   std::optional<JobError> error;   // why it was refused, or why the record failed
   absl::Duration retry_after = absl::ZeroDuration();
+  // The upstream's clock minus ours when the answer came; unset: it did not tell.
+  std::optional<absl::Duration> upstream_offset = std::nullopt;
   std::string note;  // for people: "connection reset", bounded, nothing secret
   friend bool operator==(const Fact&, const Fact&) = default;
 };

@@ -240,8 +240,9 @@ asio::awaitable<Pass> Reconciler::ReadList(Accounts::Reader reader, absl::Time f
     if (answer.failure != ReadFailure::kNone) {
       pass.failed = true;
       // One of many videos, perhaps, or one record that nobody can read: by itself next time.
-      is_too_much = query.limit > 1 && (answer.failure == ReadFailure::kBroken ||
-                                        answer.failure == ReadFailure::kUnreadable);
+      is_too_much =
+          query.limit > 1 && answer.http_status != 0 &&
+          (answer.failure == ReadFailure::kBroken || answer.failure == ReadFailure::kUnreadable);
       context_.log().Warning("list_failed", {{"http_status", answer.http_status},
                                              {"note", NoteToLog(answer.http_status, answer.note)}});
       break;
@@ -354,11 +355,23 @@ bool Reconciler::MayJudgeAbsence(const std::string& job_id, const Attempt& attem
   // Where our clock was set meanwhile, the window of the attempt lies elsewhere than the record.
   const absl::Duration jumped =
       context_.clock().Now() - context_.clock().Uptime() - it->second.boot_time;
-  if (absl::AbsDuration(jumped) > settings.clock_doubt) return false;
+  if (absl::AbsDuration(jumped) > settings.clock_doubt || WasClockSet(attempt, time, settings)) {
+    return false;
+  }
   // Old records may have left the list.
   const bool is_young =
       pass.read_time - EndOf(attempt, settings.longest_attempt) <= settings.held_day;
   return is_young || pass.ReachesBack(WidestWindowOf(attempt, time, settings).from);
+}
+
+bool Reconciler::WasClockSet(const Attempt& attempt, const UpstreamTime& time,
+                             const ReconcileSettings& settings) {
+  if (IsSet(attempt.end_time) && attempt.end_time < attempt.seal_time) return true;
+  return time.offset &&
+         std::any_of(attempt.facts.begin(), attempt.facts.end(), [&](const Fact& fact) {
+           return fact.upstream_offset &&
+                  absl::AbsDuration(*fact.upstream_offset - *time.offset) > settings.clock_doubt;
+         });
 }
 
 asio::awaitable<void> Reconciler::JudgeRefusedInWords(const JobView& view, const Fact& refusal,
@@ -374,13 +387,17 @@ asio::awaitable<void> Reconciler::JudgeRefusedInWords(const JobView& view, const
       co_await Adopt(view, std::move(named.record));
       co_return;
     }
+    // What the list shows is not gone, however its time and echo look.
+    const auto listed = std::find_if(
+        pass.unowned.begin(), pass.unowned.end(),
+        [&](const UpstreamRecord& record) { return record.id == refusal.upstream_id; });
+    const bool is_listed = listed != pass.unowned.end();
+    const bool is_missing = named.failure == ReadFailure::kNotFound;
     const bool reads_failed =
-        named.failure == ReadFailure::kNone && named.record.status == UpstreamStatus::kFailed;
-    // What the list shows is not gone, whatever it reads there and however its time and echo look.
-    const bool is_listed =
-        std::any_of(pass.unowned.begin(), pass.unowned.end(),
-                    [&](const UpstreamRecord& record) { return record.id == refusal.upstream_id; });
-    named_is_gone = named.failure == ReadFailure::kNotFound && !is_listed;
+        (named.failure == ReadFailure::kNone && named.record.status == UpstreamStatus::kFailed) ||
+        (is_missing && is_listed && !listed->is_partial &&
+         listed->status == UpstreamStatus::kFailed);
+    named_is_gone = is_missing && !is_listed;
     if (!reads_failed && !named_is_gone) co_return;
     if (reads_failed && context_.settings().reconcile.retry_capacity_refusal) {
       co_await RecordNotAccepted(view, "the record that the refusal named reads failed");
@@ -435,7 +452,7 @@ asio::awaitable<void> Reconciler::Adopt(const JobView& view, UpstreamRecord reco
     decide = adopt(input);
     change = co_await context_.Update(job_id, std::move(decide));
   }
-  if (change.ok()) {
+  if (change.ok() && !change->job.upstream_id.empty()) {
     CrashPoint("reconcile.adopted");
     context_.log().Info("record_adopted",
                         {{"job", job_id}, {"upstream_id", change->job.upstream_id}});

@@ -69,6 +69,9 @@ class Reconciler {
                                      const std::vector<UnboundAttempt>& rivals);
   // Has it been long enough that a record which is not listed, or reads failed, may be believed?
   bool MayJudgeAbsence(const std::string& job_id, const Attempt& attempt, const Pass& pass) const;
+  // Between its seal and its answer, or since then by what the upstream's clock says.
+  static bool WasClockSet(const Attempt& attempt, const UpstreamTime& time,
+                          const ReconcileSettings& settings);
   boost::asio::awaitable<void> JudgeRefusedInWords(const JobView& view, const Fact& refusal,
                                                    const Finding& finding, const Pass& pass);
   boost::asio::awaitable<void> Adopt(const JobView& view, UpstreamRecord record);

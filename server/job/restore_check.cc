@@ -123,7 +123,7 @@ RestoreStatus RestoreCheck::Judge(const Found& found) const {
   if (found.in_doubt > 0) return {RestoreWait::kInDoubt, found.in_doubt};
   if (acknowledged_) return {};
   const bool is_old = backup_time_ && context_.clock().Now() - *backup_time_ > kRecent;
-  if (is_old && found.is_short && found.of_backup > 0) {
+  if (is_old && found.is_short && found.of_backup > 0 && !short_list_known_) {
     return {RestoreWait::kShortList, found.of_backup};
   }
   if (found.strangers > 0) return {RestoreWait::kPerson, found.strangers};
@@ -148,8 +148,12 @@ void RestoreCheck::Tell(const Found& found) {
 
 void RestoreCheck::Acknowledge() {
   if (!context_.restored()) return;
-  if (status_.waits_for == RestoreWait::kPerson || status_.waits_for == RestoreWait::kAccount ||
-      status_.waits_for == RestoreWait::kShortList) {
+  if (status_.waits_for == RestoreWait::kShortList) {
+    // Records that nobody knows are another matter, and are asked about next.
+    short_list_known_ = true;
+    status_ = {RestoreWait::kList};
+  } else if (status_.waits_for == RestoreWait::kPerson ||
+             status_.waits_for == RestoreWait::kAccount) {
     acknowledged_ = true;
     status_ = {RestoreWait::kList};
   }

@@ -97,6 +97,7 @@ class RestoreCheck {
   RestoreStatus status_;
   int strangers_told_ = 0;
   bool short_list_told_ = false;
+  bool short_list_known_ = false;  // a person has said so
   std::set<std::string> accounts_told_;
   bool acknowledged_ = false;
 };

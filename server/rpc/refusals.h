@@ -1,8 +1,8 @@
 // How many calls were refused since the start, by the reason that their callers were told: what
-// nobody sees otherwise of a budget that is used up, or of a caller without a certificate.
+// nobody sees otherwise of a budget that is used up, or of a caller without a certificate. Without
+// watches, uploads and waits that were let in and have failed later.
 //
-// Owned by GrpcEditService. Thread-safe, without a lock. Watches and uploads that were let in and
-// have ended count in StreamRegistry instead.
+// Owned by GrpcEditService. Thread-safe, without a lock.
 #pragma once
 
 #include <array>

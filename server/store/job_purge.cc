@@ -20,12 +20,14 @@ absl::StatusOr<std::vector<EndedJob>> FindEnded(SqliteConnection& connection,
   // record may be the other's (job/fit_rules.h). What was sent with an equal payload stays too: its
   // record would be nobody's, and the other's.
   Statement select = connection.Prepare(
-      "SELECT id, caller FROM jobs WHERE end_time IS NOT NULL AND end_time < ? AND state >= 7"
+      // Named, joined in this order and kept, so that neither all jobs nor all attempts are read.
+      "WITH doubt AS MATERIALIZED (SELECT o.fingerprint FROM jobs d INDEXED BY jobs_live"
+      " CROSS JOIN attempts o ON o.job_id = d.id WHERE d.state < 7 AND d.state IN (2, 3, 4))"
+      " SELECT id, caller FROM jobs WHERE end_time IS NOT NULL AND end_time < ? AND state >= 7"
       " AND NOT (EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = jobs.id AND a.by_hand <> 0)"
-      " AND EXISTS (SELECT 1 FROM jobs d WHERE d.state < 7 AND d.state IN (2, 3, 4)))"
-      " AND NOT EXISTS (SELECT 1 FROM jobs d JOIN attempts o ON o.job_id = d.id"
-      " WHERE d.state < 7 AND d.state IN (2, 3, 4) AND o.fingerprint IN"
-      " (SELECT fingerprint FROM attempts a WHERE a.job_id = jobs.id))"
+      " AND EXISTS (SELECT 1 FROM doubt))"
+      " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = jobs.id"
+      " AND a.fingerprint IN (SELECT fingerprint FROM doubt))"
       " ORDER BY end_time LIMIT ?");
   select.Bind(absl::ToUnixMicros(ended_before)).Bind(limit);
   std::vector<EndedJob> ended;

@@ -217,6 +217,7 @@ std::string FactToJson(const Fact& fact) {
       {"kind", static_cast<int>(fact.kind)},     {"http_status", fact.http_status},
       {"upstream_id", ToJson(fact.upstream_id)}, {"upstream_status", ToJson(fact.upstream_status)},
       {"retry_after", ToJson(fact.retry_after)}, {"note", ToJson(fact.note)}};
+  if (fact.upstream_offset) object["upstream_offset"] = ToJson(*fact.upstream_offset);
   if (fact.outcome) object["outcome"] = OutcomeObject(*fact.outcome);
   if (fact.error) object["error"] = ErrorObject(*fact.error);
   return json::serialize(object);
@@ -231,6 +232,7 @@ absl::StatusOr<Fact> FactFromJson(std::string_view text) {
   fields.Read("upstream_id", fact.upstream_id);
   fields.Read("upstream_status", fact.upstream_status);
   fields.Read("retry_after", fact.retry_after);
+  fields.Read("upstream_offset", fact.upstream_offset);
   fields.Read("note", fact.note);
   RETURN_IF_ERROR(fields.status());
   if (const json::value* outcome = fields.Find("outcome")) {

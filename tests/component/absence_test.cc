@@ -72,8 +72,28 @@ TEST(Absence, AClockThatWasSetMeanwhileProvesNothing) {
     world.upstream.on_list = nullptr;
     world.RunFor(absl::Hours(3));
     EXPECT_EQ(world.State(job), kHeld);
+    // Whoever did not see it being set knows it by the answer's Date.
+    world.Restart();
+    world.RunFor(absl::Hours(3));
+    EXPECT_EQ(world.State(job), kHeld);
     EXPECT_EQ(world.upstream.posts().size(), 1u);
   }
+}
+
+// Two refusals whose records read failed: the older one is no reason to doubt the newer.
+TEST(Absence, FailedRecordsOfEarlierAttemptsHoldNobodyUp) {
+  WorldOptions options;
+  options.settings.reconcile.visibility = absl::Seconds(30);
+  SteppedWorld world(options);
+  for (int i = 0; i < 2; ++i) {
+    PostScript refused = CapacityThatLies();
+    refused.leaves->course = {{absl::ZeroDuration(), "failed"}};
+    world.upstream.Script(refused);
+  }
+  const std::string job = world.Submit("a");
+  ASSERT_TRUE(world.RunToEnd(job));
+  EXPECT_EQ(world.State(job), kSucceeded);
+  EXPECT_EQ(world.upstream.accepted().size(), 1u);
 }
 
 // How long the upstream keeps records is not known: what it has forgotten is not absent.
@@ -101,6 +121,19 @@ TEST(Absence, AListThatMayHaveForgottenProvesNothing) {
   }
   ASSERT_TRUE(world.RunToEnd(job));
   EXPECT_EQ(world.State(job), kSucceeded);
+}
+
+TEST(Absence, ANamedRecordThatIsListedAsFailedIsBelieved) {
+  SteppedWorld world;
+  PostScript named = CapacityThatLies();
+  named.names_id = true;
+  named.leaves->found_by_id = false;
+  named.leaves->course = {{absl::ZeroDuration(), "failed"}};
+  world.upstream.Script(named);
+  const std::string job = world.Submit("a");
+  ASSERT_TRUE(world.RunToEnd(job));
+  EXPECT_EQ(world.State(job), kSucceeded);
+  EXPECT_EQ(world.upstream.accepted().size(), 1u);
 }
 
 TEST(Absence, ANamedRecordThatIsListedIsNotGone) {
@@ -143,6 +176,7 @@ TEST(Absence, APageThatCannotBeReadIsReadRecordByRecord) {
     if (query.limit == 1) return std::nullopt;
     ListResult broken;
     broken.failure = ReadFailure::kBroken;
+    broken.http_status = 200;
     return broken;
   };
   world.upstream.Script(Script(Kind::kLoseAnswer));

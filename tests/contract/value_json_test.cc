@@ -30,6 +30,7 @@ TEST(ValueJson, AnyBytesOfATextComeBack) {
   for (int c = 0; c < 256; ++c) all.push_back(static_cast<char>(c));
   Fact fact;
   fact.note = all;
+  fact.upstream_offset = -absl::Milliseconds(1500);
   const auto read = FactFromJson(FactToJson(fact));
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(*read, fact);
