@@ -19,7 +19,9 @@ AT_A_TIME = 2
 # Bytes of an input, megabytes of one allocation and of the process. A probe may take one allocation
 # of 32 MB (server/media); nothing else has a reason to.
 USUAL = {"max_len": 8192, "malloc_limit_mb": 16, "rss_limit_mb": 512, "timeout": 10}
-LIMITS = {"probe": {"max_len": 1 << 17, "malloc_limit_mb": 34, "rss_limit_mb": 1024}}
+LIMITS = {"probe": {"max_len": 1 << 17, "malloc_limit_mb": 34, "rss_limit_mb": 1024},
+          # Protobuf reserves what a text says that it has, up to 50,000,000 bytes, before it reads it.
+          "submit_request": {"malloc_limit_mb": 49}}
 MOST_SEED_BYTES = 1 << 16
 
 
