@@ -292,8 +292,9 @@ asio::awaitable<AttemptReport> AttemptDriver::ConcludeUnsealed(Exchange& exchang
     case FactKind::kNotAccepted:
       // No answer at all: the upstream was not reached, or the edit's own source cannot be read.
       if (fact.http_status == 0) {
-        context_.log().Warning("post_not_sent",
-                               {{"job", exchange.job.id}, {"http_status", 0}, {"note", fact.note}});
+        context_.log().Warning(
+            "post_not_sent",
+            {{"job", exchange.job.id}, {"http_status", 0}, {"note", NoteToLog(0, fact.note)}});
       }
       NoteRateLimit(fact, result.rate_limit, report);
       co_return report;

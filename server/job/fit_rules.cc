@@ -58,6 +58,16 @@ bool VisibilityOver(const Attempt& attempt, const UpstreamTime& time,
          EndOf(attempt, settings.longest_attempt) + settings.visibility + time.Doubt(settings);
 }
 
+bool WasClockSet(const Attempt& attempt, const UpstreamTime& time,
+                 const ReconcileSettings& settings) {
+  if (IsSet(attempt.end_time) && attempt.end_time < attempt.seal_time) return true;
+  return time.offset &&
+         std::any_of(attempt.facts.begin(), attempt.facts.end(), [&](const Fact& fact) {
+           return fact.upstream_offset &&
+                  absl::AbsDuration(*fact.upstream_offset - *time.offset) > settings.clock_doubt;
+         });
+}
+
 bool MayHaveTakenRecord(const Attempt& rival, const Attempt& attempt, const UpstreamTime& time,
                         const ReconcileSettings& settings) {
   if (rival.by_hand == HandBinding::kNone || rival.job_id == attempt.job_id) return false;

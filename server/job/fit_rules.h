@@ -91,6 +91,11 @@ Finding FindRecord(const Pass& pass, const Attempt& attempt,
                    const std::vector<UnboundAttempt>& rivals, const UpstreamTime& time,
                    const ReconcileSettings& settings);
 
+// Was our clock set between the seal and the answer, or since the answer by what the upstream's
+// clock says? Then the window of the attempt lies elsewhere than its record.
+bool WasClockSet(const Attempt& attempt, const UpstreamTime& time,
+                 const ReconcileSettings& settings);
+
 // Has the time passed after which an accepted record would show (end + v + s)?
 bool VisibilityOver(const Attempt& attempt, const UpstreamTime& time,
                     const ReconcileSettings& settings, absl::Time now);

@@ -8,14 +8,14 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "server/base/signal.h"
 #include "server/job/attempt_rules.h"
 #include "server/job/engine_context.h"
 #include "server/job/fit_rules.h"
-#include "server/job/list_order.h"
-#include "server/job/owned_id_cache.h"
+#include "server/job/pass_reader.h"
 
 namespace lumaedit {
 
@@ -36,7 +36,9 @@ class Reconciler {
 
   // One reading of the list, back to `from` in the upstream's time. Failed where no key given is of
   // this account; a key that is not learned may turn out to be.
-  boost::asio::awaitable<Pass> ReadList(std::string account, absl::Time from);
+  boost::asio::awaitable<Pass> ReadList(std::string account, absl::Time from) {
+    return list_.Read(std::move(account), from);
+  }
 
   std::size_t waiting() const { return waiting_.size(); }
 
@@ -57,21 +59,11 @@ class Reconciler {
   // The window is over and the job is still UNCONFIRMED: HELD.
   boost::asio::awaitable<void> HoldWhenOver(const JobView& view, const Pass& pass,
                                             std::vector<std::string> candidates);
-  // Reads pages until the window that begins at `from` (upstream's time) was read whole, for the
-  // jobs in `open`.
-  boost::asio::awaitable<Pass> ReadList(Accounts::Reader reader, absl::Time from,
-                                        const std::vector<JobView>& open);
-  // A page was read: which of its records are owned tells about the key, and about their times.
-  boost::asio::awaitable<bool> JudgePage(const std::string& key, std::vector<UpstreamRecord> page,
-                                         ListOrder& order, Pass& pass);
   boost::asio::awaitable<void> SetUnreachable(const JobView& view, bool unreachable);
   boost::asio::awaitable<void> Judge(JobView view, const Pass& pass,
                                      const std::vector<UnboundAttempt>& rivals);
   // Has it been long enough that a record which is not listed, or reads failed, may be believed?
   bool MayJudgeAbsence(const std::string& job_id, const Attempt& attempt, const Pass& pass) const;
-  // Between its seal and its answer, or since then by what the upstream's clock says.
-  static bool WasClockSet(const Attempt& attempt, const UpstreamTime& time,
-                          const ReconcileSettings& settings);
   boost::asio::awaitable<void> JudgeRefusedInWords(const JobView& view, const Fact& refusal,
                                                    const Finding& finding, const Pass& pass);
   boost::asio::awaitable<void> Adopt(const JobView& view, UpstreamRecord record);
@@ -80,8 +72,7 @@ class Reconciler {
   void WarnOfStrangers(const Pass& pass, const std::vector<UnboundAttempt>& rivals);
 
   EngineContext& context_;
-  OwnedIdCache owned_;
-  bool fat_ = false;  // the last pass met pages that are too fat to be read in full
+  PassReader list_;
   Signal wake_;
   std::unordered_map<std::string, Waiting> waiting_;
 };

@@ -22,8 +22,7 @@ constexpr absl::Duration kUsualWait = absl::Seconds(10);
 absl::Status OtherAccount() {
   return UpstreamUnavailable(
       "the job was sent under another upstream account, which the present key cannot ask about; "
-      "who "
-      "runs the gateway can name that key with --gmi-previous-api-key-file",
+      "who runs the gateway can name that key with --gmi-previous-api-key-file",
       kUsualWait);
 }
 
